@@ -24,18 +24,19 @@ def control(home: Path, nodeset: Mapping[str, Node], user: str) -> str:
     """The file HOME/ssh_config; `user` is the default user."""
     return f"""\
 # Made by reconfigure; used by bin/login.
+Host *
+  User {user}
+
 {_hosts(nodeset)}
 Match user root
   IdentityFile {home}/keys/control
 
 Match all
-  User {user}
   IdentityFile {home}/keys/users/%r
   IdentitiesOnly yes
   UserKnownHostsFile {home}/known_hosts
   GlobalKnownHostsFile none
   StrictHostKeyChecking yes
-  LogLevel ERROR
 """
 
 
