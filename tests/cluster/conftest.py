@@ -1,0 +1,107 @@
+"""One real cluster for all tests of this folder; removed with everything at the end.
+
+KIWI_KEEP=1 keeps it (and its image) for the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiwi import process
+
+REPO = Path(__file__).resolve().parents[2]
+SITE = REPO / "tests" / "cluster" / "site.yml"
+NAME = "ktest"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The commands that people use, with this cluster's name."""
+
+    name: str
+    home: Path
+
+    def command(self, *argv: str, check: bool = True, timeout: float = 300, stdin: str = "") -> process.Result:
+        """Run a program of the checkout: up, down, login or reconfigure."""
+        program = REPO / ".venv/bin/reconfigure" if argv[0] == "reconfigure" else REPO / "bin" / argv[0]
+        environment = {**os.environ, "KIWI_CLUSTER": self.name}
+        return process.run(
+            [str(program), *argv[1:]], check=check, timeout=timeout, env=environment, cwd="/", stdin=stdin
+        )
+
+    def up(self) -> process.Result:
+        return self.command("up", "--site", str(SITE), timeout=900)
+
+    def ssh(self, target: str, command: str, *, check: bool = True, timeout: float = 120) -> process.Result:
+        return self.command("login", target, command, check=check, timeout=timeout)
+
+    def child(self, target: str, command: str) -> process.Child[str]:
+        """An SSH session that goes on beside the test."""
+        return process.start([str(REPO / "bin/login"), "--cluster", self.name, target, command])
+
+    def kiwi(self, user: str, arguments: str, *, node: str = "login", check: bool = True) -> process.Result:
+        return self.ssh(f"{user}@{node}", f"kiwi {arguments}", check=check)
+
+    def bookings(self) -> dict[str, dict[str, Any]]:
+        """`kiwi info --json` by node."""
+        return {row["node"]: row for row in json.loads(self.kiwi("alice", "info --json").out)}
+
+    def instances(self) -> dict[str, str]:
+        """Running machines: instance id by name, as the provider's folders have it."""
+        found = {}
+        for file in self.home.glob("machines/*/instance.json"):
+            record = json.loads(file.read_text())
+            if Path(f"/proc/{record['pid']}").exists():
+                found[record["name"]] = record["instance"]
+        return found
+
+    def slurm(self) -> dict[str, str]:
+        """Slurm's state of each node, such as idle, idle~ or mixed#."""
+        out = self.ssh("root@login", "sinfo -N -h -o '%N %T'").out
+        return dict(line.split() for line in out.splitlines())
+
+
+def wait_for(what: str, condition: Callable[[], object], seconds: float, pause: float = 0.5) -> float:
+    """Wait until `condition()` is true; return the seconds it took, fail with `what` after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(pause)
+    return time.monotonic() - began
+
+
+def host_state() -> dict[str, str]:
+    """What a cluster may change on this host: links, rules, sysctls, mounts."""
+    sysctls = ("net/ipv4/ip_forward", "fs/inotify/max_user_instances")
+    return {
+        "links": "\n".join(sorted(p.name for p in Path("/sys/class/net").iterdir() if "ktest" in p.name)),
+        "rules": "\n".join(line for line in process.run(["nft", "list", "tables"]).out.splitlines() if "ktest" in line),
+        "mounts": "\n".join(line for line in Path("/proc/mounts").read_text().splitlines() if "ktest" in line),
+        **{name: Path("/proc/sys", name).read_text() for name in sysctls},
+    }
+
+
+@pytest.fixture(scope="session")
+def before() -> dict[str, str]:
+    """The host's state before the cluster was made."""
+    return host_state()
+
+
+@pytest.fixture(scope="session")
+def cluster(before: dict[str, str]) -> Iterator[Cluster]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: real machines are made on this host")
+    made = Cluster(NAME, Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")) / "clusters" / NAME)
+    made.up()
+    yield made
+    if not os.environ.get("KIWI_KEEP"):
+        made.command("down", "--all")
