@@ -1,0 +1,100 @@
+"""systemd units of a bundle: enabled, running, restarted when their files changed; and what they answer on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable, NamedTuple
+
+from .files import BundleError
+
+Command = Callable[[Sequence[str]], tuple[int, str, str]]
+UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/", "/run/systemd/system/")
+RUNNING = ("active", "reloading", "refreshing")
+
+
+class Unit(NamedTuple):
+    """A unit as systemd sees it."""
+
+    name: str
+    load: str
+    active: str
+    file_state: str
+
+
+class Wait(NamedTuple):
+    """What must accept connections in the end: a TCP port of this machine, or a socket path."""
+
+    port: int | None
+    path: str | None
+    timeout: float
+
+    def __str__(self) -> str:
+        return self.path or f"port {self.port}"
+
+
+def needs_reload(paths: Iterable[str]) -> bool:
+    """Is one of the changed files a unit or a drop-in?"""
+    return any(path.startswith(UNIT_FOLDERS) for path in paths)
+
+
+def _checked(command: Command, argv: Sequence[str], what: str) -> str:
+    code, out, err = command(argv)
+    if code != 0:
+        raise BundleError(f"{what}: {(err or out).strip()}")
+    return out
+
+
+def reload(command: Command) -> None:
+    """Have systemd read its unit files again."""
+    _checked(command, ["systemctl", "daemon-reload"], "systemd did not read its units again")
+
+
+def show(command: Command, names: Sequence[str]) -> list[Unit]:
+    """What systemd knows of the units, in the order asked."""
+    argv = ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", *names]
+    blocks = _checked(command, argv, "systemd does not answer").strip().split("\n\n") if names else []
+    return [_unit(name, block) for name, block in zip(names, blocks)]
+
+
+def _unit(name: str, block: str) -> Unit:
+    values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    return Unit(name, values["LoadState"], values["ActiveState"], values["UnitFileState"])
+
+
+def enable(command: Command, names: Sequence[str]) -> None:
+    """Have the units started at boot."""
+    _checked(command, ["systemctl", "enable", *names], f"{' '.join(names)} cannot be enabled")
+
+
+def bring_up(command: Command, verb: str, name: str) -> None:
+    """Start or restart one unit; raises BundleError with the unit's last words."""
+    code, _, err = command(["systemctl", verb, name])
+    if code != 0:
+        words = command(["journalctl", "--unit", name, "--lines=5", "--output=cat", "--no-pager"])[1]
+        raise BundleError(f"{name} did not {verb}: {words.strip() or err.strip()}")
+
+
+def wait_of(item: dict[str, Any]) -> Wait:
+    """The Wait that module arguments describe."""
+    return Wait(item["port"], item["path"], item["timeout"])
+
+
+def answers(wait: Wait) -> bool:
+    """Does somebody accept a connection there now?"""
+    family, address = (socket.AF_UNIX, wait.path) if wait.path else (socket.AF_INET, ("127.0.0.1", wait.port))
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(address) == 0
+
+
+def await_answer(wait: Wait, clock: Callable[[], float] = time.monotonic) -> None:
+    """Return when it answers; raises BundleError after its timeout (seconds)."""
+    deadline = clock() + wait.timeout
+    while not answers(wait):
+        if clock() > deadline:
+            gone = " (it does not exist)" if wait.path and not os.path.exists(wait.path) else ""
+            raise BundleError(f"{wait}{gone} does not answer after {wait.timeout:g} s")
+        time.sleep(0.05)
