@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# The host's side of one cluster's network.
+#
+#   network.sh up        bridge, address, rules and the host's settings; again: nothing changes
+#   network.sh down      takes all of it away; nothing to do where nothing is there
+#   network.sh bridge    prints the bridge's name
+#
+# Input comes in the environment: KIWI_CLUSTER; for up and down also KIWI_HOST
+# (folder, see below) and for up KIWI_SUBNET and KIWI_GATEWAY (with prefix).
+#
+# Settings of the whole host are counted: KIWI_HOST/SETTING holds lines
+# `boot ID`, `original VALUE`, `ours VALUE` and a `cluster NAME` for each that
+# uses it; the last one to go puts the original back, unless somebody else has
+# changed it since. A reboot has put it back already: then the file is void.
+# Clusters of another KIWI_ROOT are seen by their bridges, whose alias repeats
+# the originals.
+set -euo pipefail
+shopt -s nullglob
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+cluster=${KIWI_CLUSTER:?}
+table=kiwi-$cluster
+wanted=(net/ipv4/ip_forward=1 fs/inotify/max_user_instances=8192)
+
+die() {
+  printf 'network of cluster %s: %s\n' "$cluster" "$*" >&2
+  exit 1
+}
+
+# At most 15 characters; a longer name is cut and told apart by its hash.
+bridge=kw-$cluster
+if ((${#bridge} > 15)); then bridge=kw-${cluster:0:6}$(printf '%s' "$cluster" | sha256sum | cut -c1-6); fi
+
+# --- settings of the host ----------------------------------------------------
+
+record_of() { printf '%s/%s' "$KIWI_HOST" "${1//\//.}"; } # path below /proc/sys
+
+field() { sed -n "s/^$2 //p" "$1" 2>/dev/null; } # file, key
+
+current_record() { # file: whether it is of this boot; else it is void
+  [[ $(field "$1" boot) == "$boot" ]] || { rm -f "$1"; return 1; }
+}
+
+original_elsewhere() { # path: what the bridge of another KIWI_ROOT's cluster says
+  local alias
+  for alias in /sys/class/net/kw-*/ifalias; do
+    sed -n "s|.* $1=\([0-9]*\).*|\1|p" "$alias"
+  done | head -n 1
+}
+
+write_record() { # file, original, ours, clusters...
+  printf 'boot %s\noriginal %s\nours %s\n' "$boot" "$2" "$3" >"$1.new"
+  printf 'cluster %s\n' "${@:4}" >>"$1.new"
+  mv "$1.new" "$1"
+}
+
+others_using() { # file, into the array `others`
+  mapfile -t others < <(field "$1" cluster | grep -vxF "$cluster")
+}
+
+raise() { # path=value: record, then set; a value that is high enough stays
+  local path=${1%=*} value=${1#*=} file original others=()
+  file=$(record_of "$path")
+  if current_record "$file"; then
+    original=$(field "$file" original)
+    others_using "$file"
+  else
+    original=$(original_elsewhere "$path")
+    original=${original:-$(<"/proc/sys/$path")}
+    ((original < value)) || return 0
+  fi
+  write_record "$file" "$original" "$value" "${others[@]}" "$cluster"
+  (($(<"/proc/sys/$path") >= value)) || echo "$value" >"/proc/sys/$path"
+}
+
+put_back() { # path=value
+  local path=${1%=*} file others
+  file=$(record_of "$path")
+  current_record "$file" || return 0
+  others_using "$file"
+  if ((${#others[@]} > 0)); then
+    write_record "$file" "$(field "$file" original)" "$(field "$file" ours)" "${others[@]}"
+    return
+  fi
+  if [[ -z $(original_elsewhere "$path") && $(<"/proc/sys/$path") == $(field "$file" ours) ]]; then
+    field "$file" original >"/proc/sys/$path"
+  fi
+  rm -f "$file"
+}
+
+note_originals() { # repeat them where clusters of another KIWI_ROOT look
+  local item file text=kiwi
+  for item in "${wanted[@]}"; do
+    file=$(record_of "${item%=*}")
+    [[ ! -e $file ]] || text+=" ${item%=*}=$(field "$file" original)"
+  done
+  echo "$text" >"/sys/class/net/$bridge/ifalias"
+}
+
+# --- bridge ------------------------------------------------------------------
+
+check_routes() {
+  local taken
+  taken=$({ ip -4 route show root "$KIWI_SUBNET"; ip -4 route show match "$KIWI_SUBNET"; } |
+    grep -v -e '^default' -e " dev $bridge " | head -n 1 || true)
+  [[ -z $taken ]] || die "subnet $KIWI_SUBNET overlaps what this host reaches by '$taken'; choose another subnet"
+}
+
+# The bridge's own hardware address: else it changes with the machines on it,
+# and machines would lose the gateway for a moment.
+make_bridge() {
+  local mac
+  mac=02:$(printf '%s' "$cluster" | sha256sum | sed 's/\(..\)/\1:/g' | cut -c1-14)
+  [[ -e /sys/class/net/$bridge ]] || ip link add name "$bridge" address "$mac" type bridge
+  note_originals
+  if ! ip -4 -o address show dev "$bridge" | grep -qF " $KIWI_GATEWAY "; then
+    ip -4 address flush dev "$bridge"
+    ip address add "$KIWI_GATEWAY" brd + dev "$bridge"
+  fi
+  ip link set dev "$bridge" up
+}
+
+# --- rules -------------------------------------------------------------------
+
+# Machines get out through the host's address; from outside only answers come in.
+make_table() {
+  nft -f - <<RULES || die "nft could not make its rules; does this kernel have nf_tables and nf_nat?"
+table ip $table {}
+delete table ip $table
+table ip $table {
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    ip saddr $KIWI_SUBNET ip daddr != $KIWI_SUBNET masquerade
+  }
+  chain forward {
+    type filter hook forward priority filter
+    oifname "$bridge" iifname != "$bridge" ct state != { established, related } drop
+  }
+}
+RULES
+}
+
+# Docker and ufw have a chain that drops what it does not know.
+open_forward() {
+  close_forward
+  nft list chain ip filter FORWARD >/dev/null 2>&1 || return 0
+  nft insert rule ip filter FORWARD iifname "$bridge" accept comment "\"$table\""
+  nft insert rule ip filter FORWARD oifname "$bridge" ct state established,related accept comment "\"$table\""
+}
+
+close_forward() {
+  local handle
+  for handle in $(nft -a list chain ip filter FORWARD 2>/dev/null | sed -n "s/.* comment \"$table\" # handle //p"); do
+    nft delete rule ip filter FORWARD handle "$handle"
+  done
+}
+
+# --- up and down -------------------------------------------------------------
+
+one_at_a_time() {
+  local lock
+  boot=$(</proc/sys/kernel/random/boot_id)
+  mkdir -p "${KIWI_HOST:?}" /run/lock
+  exec {lock}>/run/lock/kiwi-network.lock
+  flock --wait 60 "$lock" || die "another change of the host's network has not ended for 60 s"
+}
+
+up() {
+  : "${KIWI_SUBNET:?}" "${KIWI_GATEWAY:?}"
+  local item
+  one_at_a_time
+  check_routes
+  for item in "${wanted[@]}"; do raise "$item"; done
+  make_bridge
+  make_table
+  open_forward
+}
+
+# The bridge goes before the settings: it must not count as a cluster that is left.
+down() {
+  local item
+  one_at_a_time
+  close_forward
+  nft delete table ip "$table" 2>/dev/null || true
+  [[ ! -e /sys/class/net/$bridge ]] || ip link delete dev "$bridge"
+  for item in "${wanted[@]}"; do put_back "$item"; done
+}
+
+case ${1:-} in
+  up) up ;;
+  down) down ;;
+  bridge) echo "$bridge" ;;
+  *) echo "usage: network.sh up|down|bridge" >&2; exit 2 ;;
+esac
