@@ -1,0 +1,1 @@
+"""Measurements: commands whose result is a table."""
