@@ -1,0 +1,222 @@
+"""What each command of `reconfigure` does: read, plan, show or apply, print the result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+
+from kiwi.errors import FAILED, OK, UsageError
+from reconfigure import (
+    down,
+    images,
+    init,
+    inventory,
+    lock,
+    places,
+    plan,
+    records,
+    serve,
+    service,
+    site,
+    sshconfig,
+    status,
+    welcome,
+)
+from reconfigure.places import Home
+from reconfigure.plan import Plan
+from reconfigure.providers import Provider
+from reconfigure.providers.local import LocalProvider
+from reconfigure.site import Site
+from reconfigure.work import Cluster, Round
+
+log = logging.getLogger(__name__)
+Options = argparse.Namespace
+
+
+def provider(home: Home, subnet: str) -> Provider:
+    """The provider of a cluster (`provider` in the site data; only `local` so far)."""
+    return LocalProvider(home=home.path, cluster=home.cluster, subnet=subnet, root=home.root)
+
+
+def _home(wanted: str | None) -> Home:
+    return places.home(wanted or places.default_cluster(os.environ))
+
+
+def _cluster(wanted: str | None) -> Cluster:
+    return Cluster(_home(wanted).require(), provider)
+
+
+def _say(data: object) -> None:
+    print(json.dumps(data, indent=1))
+
+
+def _site(file: str | None, wanted: str | None) -> Site:
+    """Checked site data, which must be that of the cluster that was asked for."""
+    found = site.load(file, sys.stdin)
+    if wanted and wanted != found.cluster_name:
+        raise UsageError(f"cluster_name: found '{found.cluster_name}' in the site data; --cluster says '{wanted}'")
+    return found
+
+
+def check(options: Options, wanted: str | None) -> int:
+    found = site.load(options.site)
+    if options.print:
+        if options.print not in found.data:
+            raise UsageError(f"--print: found {options.print!r}; needs one of {', '.join(found.data)}")
+        value = found.data[options.print]
+        print(value if isinstance(value, str) else json.dumps(value))
+    elif not options.quiet:
+        nodes = sum(partition.max_nodes for partition in found.partitions)
+        print(f"the site data is sound: cluster {found.cluster_name}, up to {nodes} nodes and the login node")
+    return OK
+
+
+def initialise(options: Options, wanted: str | None) -> int:
+    found = _site(options.site, wanted)
+    home = places.home(found.cluster_name)
+    changed = init.init(home, found)
+    baked = [image.data() for image in images.images(home.root, found)]
+    _say({"changed": changed, "cluster": home.cluster, "home": str(home.path), "images": baked})
+    return OK
+
+
+def image(options: Options, wanted: str | None) -> int:
+    home = _home(wanted)
+    found = site.freeze(places.read_json(home.site)) if home.site.exists() else site.load(None)
+    if options.action == "bake":
+        _say({"changed": images.bake(home, found, options.name)})
+        return OK
+    rows = images.images(home.root, found)
+    if options.json:
+        _say([row.data() for row in rows])
+    else:
+        print("\n".join(f"{row.name}  {row.hash[:12]}  {'baked' if row.baked else 'not baked'}" for row in rows))
+    return OK
+
+
+def sync(options: Options, wanted: str | None) -> int:
+    def decide(cluster: Cluster, observed: plan.Observed) -> Plan:
+        return plan.sync(cluster.nodeset, observed, cluster.site.persistent())
+
+    return _change(_cluster(wanted), decide, dry_run=options.dry_run, as_json=options.json)
+
+
+def by_hand(options: Options, wanted: str | None) -> int:
+    cluster = _cluster(wanted)
+    names = records.expand(options.nodes)
+    unknown = [name for name in names if name not in cluster.nodeset]
+    if unknown or not names:
+        found = records.fold(unknown) if unknown else "none"
+        raise UsageError(f"nodes: found {found}; needs some of {records.fold(cluster.nodeset)}")
+    wishes = dict.fromkeys(names, options.command)
+
+    def decide(cluster: Cluster, observed: plan.Observed) -> Plan:
+        return plan.plan(cluster.nodeset, observed, wishes, by_hand=True)
+
+    return _change(cluster, decide, dry_run=options.dry_run, as_json=False)
+
+
+def _change(cluster: Cluster, decide: Callable[[Cluster, plan.Observed], Plan], *, dry_run: bool, as_json: bool) -> int:
+    """Observe, decide, show; under the lock and carried out unless it is a dry run."""
+    if dry_run:
+        _show(decide(cluster, cluster.observe()), as_json)
+        return OK
+    with lock.locked(cluster.home):
+        observed = cluster.observe()
+        todo = decide(cluster, observed)
+        outcome = Round(cluster, todo, observed).carry_out()
+    if as_json:
+        _say({"changed": outcome.changed, **asdict(todo), "failed": dict(outcome.failed)})
+    else:
+        _show(todo, as_json)
+    for what, reasons in (("refused", todo.refused), ("failed", outcome.failed)):
+        for name, reason in reasons.items():
+            print(f"reconfigure: {name}: {what}: {reason}", file=sys.stderr)
+    if "login" in todo.made and "login" not in outcome.failed:
+        log.info("the login node is new: bin/up (main.yml) makes the machines a cluster")
+    return FAILED if outcome.failed or todo.refused else OK
+
+
+def _show(todo: Plan, as_json: bool) -> None:
+    if as_json:
+        _say(asdict(todo))
+        return
+    lines = []
+    for what in ("create", "replace", "destroy", "configure", "power_up"):
+        if names := getattr(todo, what):
+            lines.append(f"{what}: {records.fold(names)}")
+    lines += [f"clear: {name} (machine {instance})" for name, instance in todo.clear]
+    lines += [f"power_down: {name} ({reason})" for name, reason in todo.power_down.items()]
+    lines += [f"refused: {name} ({reason})" for name, reason in todo.refused.items()]
+    print("\n".join(lines) or "nothing to do")
+
+
+def show_status(options: Options, wanted: str | None) -> int:
+    found = status.data(_cluster(wanted))
+    if options.json:
+        _say(found)
+    else:
+        print(status.text(found))
+    return OK
+
+
+def work(options: Options, wanted: str | None) -> int:
+    home = _home(wanted)
+    if options.stop:
+        stopped = service.stop(home)
+        print(f"the worker of {home.cluster} {'was stopped' if stopped else 'did not run'}")
+        return OK
+    home.require()
+    if options.detach:
+        started = service.start(home)
+        print(f"the worker of {home.cluster} {'was started' if started else 'runs already'}")
+        return OK
+    serve.Worker(home, lambda: Cluster(home, provider)).run()
+    return OK
+
+
+def remove(options: Options, wanted: str | None) -> int:
+    home = _home(wanted)
+    down.down(home, provider, options.all)
+    kept = "" if options.all else f"; data and keys are kept in {home.path}"
+    print(f"the cluster {home.cluster} is removed{kept}")
+    return OK
+
+
+def show_inventory(options: Options, wanted: str | None) -> int:
+    _say(inventory.load(_home(wanted)).data())
+    return OK
+
+
+def ssh_config(options: Options, wanted: str | None) -> int:
+    cluster = _cluster(wanted)
+    user = cluster.site.users[0].name if cluster.site.users else "root"
+    home = cluster.home
+    print(sshconfig.laptop(home.cluster, home.path, cluster.nodeset, user, socket.gethostname()))
+    return OK
+
+
+def greet(options: Options, wanted: str | None) -> int:
+    return welcome.welcome(_cluster(wanted))
+
+
+COMMANDS: dict[str, Callable[[Options, str | None], int]] = {
+    "check": check,
+    "init": initialise,
+    "image": image,
+    "sync": sync,
+    "resume": by_hand,
+    "suspend": by_hand,
+    "status": show_status,
+    "serve": work,
+    "down": remove,
+    "inventory": show_inventory,
+    "ssh-config": ssh_config,
+    "welcome": greet,
+}

@@ -1,0 +1,98 @@
+"""The one connection to the controller: OpenSSH with a shared master (docs/seams.md, section 4).
+
+`follow` is the session that holds the master; scontrol calls go through it
+while it lives and make a connection of their own where it does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from kiwi import process
+from kiwi.errors import UnreachableError
+from kiwi.process import Child, CommandError, Result
+from reconfigure import slurm
+from reconfigure.places import Home
+from reconfigure.records import Node
+from reconfigure.slurm import SlurmNode
+
+log = logging.getLogger(__name__)
+FOLLOW = ("python3", "/usr/lib/kiwi/slurmscripts/follow")
+CONNECT_TIMEOUT = 5  # seconds
+CALL_TIMEOUT = 20.0
+
+
+class Controller:
+    """The cluster's login node, as root."""
+
+    def __init__(self, home: Home, login: Node) -> None:
+        self.home = home
+        self.address = login.address
+
+    def options(self, master: str = "no") -> list[str]:
+        """ssh options: own key, own CA, own socket, nothing of the caller's configuration."""
+        settings = {
+            "BatchMode": "yes",
+            "ConnectTimeout": CONNECT_TIMEOUT,
+            "ControlMaster": master,
+            "ControlPath": self.home.run / "controller.sock",
+            "ControlPersist": "no",
+            "GlobalKnownHostsFile": "none",
+            "HostKeyAlias": "login",
+            "IdentitiesOnly": "yes",
+            "IdentityFile": self.home.control_key,
+            "LogLevel": "ERROR",
+            "PreferredAuthentications": "publickey",
+            "ServerAliveCountMax": 3,
+            "ServerAliveInterval": 5,
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": self.home.known_hosts,
+        }
+        return [arg for key, value in settings.items() for arg in ("-o", f"{key}={value}")]
+
+    def argv(self, command: Sequence[str], master: str = "no") -> list[str]:
+        target = f"root@{self.address}"
+        return ["ssh", "-F", "none", "-T", *self.options(master), target, shlex.join(command)]
+
+    def call(self, command: Sequence[str]) -> Result:
+        """Run a command on the controller; UnreachableError where SSH fails, CommandError where it does."""
+        try:
+            return process.run(self.argv(command), timeout=CALL_TIMEOUT)
+        except CommandError as exc:
+            if exc.code in (255, 124):
+                raise UnreachableError(f"the controller does not answer: {exc.stderr.strip()}") from exc
+            raise
+
+    def follow(self, complaints: IO[str]) -> Child[str]:
+        """Start following the spool; this session is the master, an old socket is closed first."""
+        self.home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.close()
+        argv = self.argv(FOLLOW, master="yes")
+        return process.start(argv, stdin=process.PIPE, stderr=complaints, new_session=True)
+
+    def close(self) -> None:
+        """End the master that an earlier run left, if any."""
+        process.run(
+            ["ssh", "-F", "none", *self.options(), "-O", "exit", f"root@{self.address}"], check=False, timeout=10
+        )
+        (self.home.run / "controller.sock").unlink(missing_ok=True)
+
+    def nodes(self) -> dict[str, SlurmNode] | None:
+        """Slurm's nodes, powered-down ones too; None where Slurm does not answer."""
+        try:
+            return slurm.parse_nodes(self.call(["scontrol", "-a", "-o", "show", "nodes"]).out)
+        except (UnreachableError, CommandError) as exc:
+            log.debug("Slurm does not answer: %s", exc)
+            return None
+
+    def tell(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
+        """Set a state of nodes; return why Slurm refused, None where it did not."""
+        try:
+            self.call(slurm.update(names, state, reason))
+        except (UnreachableError, CommandError) as exc:
+            log.warning("Slurm was not told %s of %s: %s", state, ",".join(names), exc)
+            return str(exc)
+        return None

@@ -1,0 +1,88 @@
+"""Images: what goes into one, its hash, where it lies, and the baking of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kiwi.errors import KiwiError, UsageError
+from reconfigure import lock, playbook
+from reconfigure.places import REPO, Home
+from reconfigure.site import Site
+
+# Below roles/NAME/: what is used while an image is made. Handlers, defaults and
+# vars are read by the install tasks too.
+IN_ROLES = ("tasks/install.yml", "files", "templates", "vars", "defaults", "handlers")
+SOURCES = ("playbooks/image.yml", "kiwi", "slurmscripts")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as the site data has it; `path` holds the tree (root/) once it is baked."""
+
+    name: str
+    release: str
+    hash: str
+    path: str
+    baked: bool
+
+    def data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
+    """All images of the site data, with the hash of what they would be baked from now."""
+    sources = content_hash(repo)
+    found = []
+    for name, settings in site.data["images"].items():
+        digest = hashlib.sha256(f"{name} {json.dumps(settings, sort_keys=True)} {sources}".encode()).hexdigest()
+        path = root / "images" / f"{name}-{digest[:12]}"
+        found.append(Image(name, settings["release"], digest, str(path), (path / "image.json").exists()))
+    return tuple(found)
+
+
+def content_hash(repo: Path) -> str:
+    """Hash of the paths, modes and contents of all files that go into images."""
+    digest = hashlib.sha256()
+    for path in sorted(_files(repo)):
+        digest.update(f"{path.relative_to(repo)} {path.stat().st_mode & 0o111:o} ".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(repo: Path) -> Iterator[Path]:
+    roots: Iterable[Path] = [repo / source for source in SOURCES]
+    roots = [*roots, *(path for part in IN_ROLES for path in repo.glob(f"roles/*/{part}"))]
+    for root in roots:
+        if root.is_file():
+            yield root
+        for folder, _, names in os.walk(root):
+            yield from (Path(folder, n) for n in names if "__pycache__" not in folder and not n.endswith(".pyc"))
+
+
+def bake(home: Home, site: Site, name: str) -> bool:
+    """Bake an image by playbooks/image.yml where its tree is missing; return whether it was.
+
+    The playbook gets `image` = {name, release, hash, path} and the site data,
+    and writes path/image.json last. UsageError for an unknown image.
+    """
+    found = {image.name: image for image in images(home.root, site)}
+    if name not in found:
+        raise UsageError(f"image: found {name!r}; needs one of {', '.join(found)}")
+    with lock.hold(home.root / "images" / ".lock", wait=1800):
+        if (Path(found[name].path) / "image.json").exists():
+            return False
+        _bake(home, site, found[name])
+    return True
+
+
+def _bake(home: Home, site: Site, image: Image) -> None:
+    run = playbook.run(home, "image.yml", {**site.data, "image": image.data()}, limit="localhost")
+    if run.failed or not (Path(image.path) / "image.json").exists():
+        why = "; ".join(run.failed.values()) or "no image.json was written"
+        raise KiwiError(f"baking {image.name} failed: {why}")

@@ -1,0 +1,134 @@
+"""Write the home of a cluster from checked site data; what is right already stays."""
+
+from __future__ import annotations
+
+import filecmp
+import ipaddress
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from reconfigure import images, keys, lock, places, records, sitecheck, sshconfig
+from reconfigure.places import REPO, Home
+from reconfigure.records import Node
+from reconfigure.site import Site, SiteError
+from reconfigure.terraform import Terraform
+
+MODULES = ("nodeset", "local")
+NOT_COPIED = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*", "tests", "__pycache__")
+DATA = ("home", "state", "slurmctld")
+
+
+def init(home: Home, site: Site) -> bool:
+    """Make or refresh the home; return whether anything changed.
+
+    Raises SiteError, before anything is written, where the site data does not
+    agree with this cluster's machines or with another cluster on this host.
+    """
+    _no_overlap(home, site)
+    with lock.locked(home):
+        _layout(home)
+        nodeset, new = _nodeset(home, site)
+        _same_addresses(home, nodeset)
+        changes = [new, keys.make(home, site), _variables(home, site, nodeset)]
+        user = site.users[0].name if site.users else "root"
+        changes += [
+            places.write_json(home.site, site.data),
+            places.write(home.path / "ssh_config", sshconfig.control(home.path, nodeset, user)),
+        ]
+    return any(changes)
+
+
+def _layout(home: Home) -> None:
+    home.path.chmod(0o700)
+    for folder in (home.run, home.log, home.path / "machines", home.path / "identity"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    for name in DATA:
+        (home.path / "data" / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def _nodeset(home: Home, site: Site) -> tuple[dict[str, Node], bool]:
+    """Copy the modules, run terraform/nodeset where its input is new, return all nodes."""
+    copied = [copy_module(REPO / "terraform" / m, home.path / "terraform" / m) for m in MODULES]
+    folder = home.path / "terraform" / "nodeset"
+    values = {
+        "subnet": site.subnet,
+        "images": sorted(site.images),
+        "flavors": sorted(site.flavors),
+        "login": site.data["login"],
+        "partitions": site.data["partitions"],
+    }
+    if places.write_json(folder / "nodeset.auto.tfvars.json", values) or any(copied) or not home.nodeset.exists():
+        home.nodeset.unlink(missing_ok=True)
+        terraform = Terraform(folder, lock.environment(home))
+        terraform.init()
+        found = terraform.outputs()["nodeset"]
+        places.write_json(home.nodeset, {"version": 1, "nodes": found})
+        return records.nodeset(home.nodeset), True
+    return records.nodeset(home.nodeset), False
+
+
+def copy_module(source: Path, target: Path) -> bool:
+    """Make `target` hold the module's files, its state and variables kept; return whether it changed."""
+    with_names = {p.relative_to(source) for p in _module_files(source)}
+    present = {p.relative_to(target) for p in _module_files(target)} if target.exists() else set()
+    differ = with_names != present or any(
+        not filecmp.cmp(source / n, target / n, shallow=False)
+        or (source / n).stat().st_mode & 0o111 != (target / n).stat().st_mode & 0o111
+        for n in with_names
+    )
+    if differ:
+        for name in present - with_names:
+            (target / name).unlink()
+        shutil.copytree(source, target, ignore=NOT_COPIED, dirs_exist_ok=True)
+    return differ
+
+
+def _module_files(folder: Path) -> list[Path]:
+    found = []
+    for path, folders, names in os.walk(folder):
+        left_out = NOT_COPIED(path, [*folders, *names])
+        folders[:] = [f for f in folders if f not in left_out]
+        found += [Path(path, n) for n in names if n not in left_out]
+    return found
+
+
+def _variables(home: Home, site: Site, nodeset: dict[str, Node]) -> bool:
+    """Write Terraform's variables and make terraform/local ready."""
+    baked = {image.name: {"path": image.path, "hash": image.hash} for image in images.images(home.root, site)}
+    values: dict[str, Any] = {
+        "cluster": {"name": home.cluster, "home": str(home.path), "subnet": site.subnet},
+        "nodeset": {name: node.data() for name, node in nodeset.items()},
+        "images": baked,
+    }
+    changed = places.write_json(home.local / "cluster.auto.tfvars.json", values)
+    if not (home.local / "nodes.auto.tfvars.json").exists():
+        changed = places.write_json(home.local / "nodes.auto.tfvars.json", {"nodes": []})
+    Terraform(home.local, lock.environment(home)).init()
+    return changed
+
+
+def _same_addresses(home: Home, nodeset: dict[str, Node]) -> None:
+    """Machines keep their addresses as long as they live."""
+    variables = home.local / "cluster.auto.tfvars.json"
+    before = places.read_json(variables)["nodeset"] if variables.exists() else {}
+    state = Terraform(home.local, lock.environment(home)).instances()
+    moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
+    if moved:
+        home.nodeset.unlink()
+        raise SiteError(
+            [
+                f"subnet, partitions: {records.fold(moved)} would get another address while running; needs the same "
+                "subnet and order of partitions as before (new ones at the end), or bin/down first"
+            ]
+        )
+
+
+def _no_overlap(home: Home, site: Site) -> None:
+    own = ipaddress.IPv4Network(site.subnet)
+    for file in (home.root / "clusters").glob("*/site.json"):
+        other = sitecheck.network(places.read_json(file).get("subnet"))
+        if file.parent.name != home.cluster and other is not None and own.overlaps(other):
+            needs = f"one that does not overlap {other} of the cluster {file.parent.name}, such as 10.77.0.0/16"
+            raise SiteError([f"subnet: found '{site.subnet}'; needs {needs}"])

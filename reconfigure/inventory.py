@@ -1,0 +1,89 @@
+"""The inventory: nodeset records that exist in Terraform's state (docs/seams.md, section 2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconfigure import places, records
+from reconfigure.places import REPO, Home
+from reconfigure.records import Node
+from reconfigure.terraform import Terraform
+from reconfigure.tfjson import Instance
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Variables of each host, members of each group, variables of all."""
+
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def data(self) -> dict[str, Any]:
+        return {"hosts": dict(self.hosts), "groups": dict(self.groups), "variables": dict(self.variables)}
+
+
+def ssh_arguments(home: Home, name: str) -> str:
+    """Strict options for Ansible's ssh: the cluster's CA, the node's name."""
+    options = {
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": home.known_hosts,
+        "GlobalKnownHostsFile": "none",
+        "HostKeyAlias": name,
+        "IdentitiesOnly": "yes",
+    }
+    return " ".join(f"-o {key}={value}" for key, value in options.items())
+
+
+def build(
+    home: Home,
+    nodeset: Mapping[str, Node],
+    state: Mapping[str, Instance],
+    baked: Mapping[str, Mapping[str, str]],
+) -> Inventory:
+    """Pure: records and state in, inventory out. All groups are named, also empty ones."""
+    there = [node for name, node in nodeset.items() if name in state]
+    hosts = {node.name: _variables(home, node, state[node.name]) for node in there}
+    groups: dict[str, list[str]] = {"login": [], "slurm": [], "booking": [], "nodes": []}
+    for node in nodeset.values():
+        groups.setdefault(_partition(node), [])
+    for node in there:
+        groups[node.role].append(node.name)
+        if node.role != "login":
+            groups["nodes"].append(node.name)
+            groups[_partition(node)].append(node.name)
+    variables = {
+        "nodeset": {name: node.data() for name, node in nodeset.items()},
+        "cluster_home": str(home.path),
+        "kiwi_repo": str(REPO),
+        "images_baked": dict(baked),
+    }
+    return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
+
+
+def _partition(node: Node) -> str:
+    return f"partition_{node.partition}" if node.partition else "login"
+
+
+def _variables(home: Home, node: Node, instance: Instance) -> dict[str, Any]:
+    return {
+        "node": {**node.data(), "instance": instance.id},
+        "ansible_host": node.address,
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(home.control_key),
+        "ansible_ssh_common_args": ssh_arguments(home, node.name),
+    }
+
+
+def load(home: Home) -> Inventory:
+    """The inventory of a cluster as it is now; without hosts where it does not exist yet."""
+    if not home.nodeset.exists():
+        return build(home, {}, {}, {})
+    named = places.read_json(home.local / "cluster.auto.tfvars.json")["images"]
+    baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
+    state = Terraform(home.local, os.environ).instances()
+    return build(home, records.nodeset(home.nodeset), state, baked)

@@ -1,0 +1,175 @@
+"""What to do, decided without doing it: wishes and what is observed become a frozen Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reconfigure import records
+from reconfigure.providers import Machine
+from reconfigure.records import Node, Request
+from reconfigure.slurm import SlurmNode
+from reconfigure.tfjson import Instance
+
+Nodeset = Mapping[str, Node]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is: Terraform's state, machines, Slurm's states (None: it does not answer).
+
+    `new` are machines that were made and never configured.
+    """
+
+    state: Mapping[str, Instance]
+    machines: tuple[Machine, ...]
+    slurm: Mapping[str, SlurmNode] | None = None
+    new: frozenset[str] = frozenset()
+
+    def healthy(self, name: str) -> bool:
+        """In the state, whole, and its machine runs."""
+        entry = self.state.get(name)
+        return entry is not None and not entry.tainted and self._runs(name, entry.id)
+
+    def _runs(self, name: str, instance: str) -> bool:
+        return any(m.name == name and m.instance == instance and m.state == "running" for m in self.machines)
+
+    def slurm_node(self, name: str) -> SlurmNode | None:
+        return (self.slurm or {}).get(name)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a round will do; names are sorted. `refused` and `power_down` carry reasons."""
+
+    wanted: tuple[str, ...] = ()
+    create: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    destroy: tuple[str, ...] = ()
+    clear: tuple[tuple[str, str], ...] = ()
+    configure: tuple[str, ...] = ()
+    power_up: tuple[str, ...] = ()
+    power_down: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        return tuple(sorted((*self.create, *self.replace)))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(sorted((*self.made, *self.destroy)))
+
+    @property
+    def changes(self) -> bool:
+        return any((self.targets, self.clear, self.configure, self.power_up, self.power_down))
+
+
+@dataclass
+class _Draft:
+    """Sets that become a Plan."""
+
+    make: set[str] = field(default_factory=set)
+    destroy: set[str] = field(default_factory=set)
+    configure: set[str] = field(default_factory=set)
+    power_up: set[str] = field(default_factory=set)
+    power_down: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def merge(requests: Iterable[Request]) -> dict[str, str]:
+    """The last wish for each node, of requests in order."""
+    wishes: dict[str, str] = {}
+    for request in requests:
+        wishes.update({name: request.kind for name in records.expand(request.nodes)})
+    return wishes
+
+
+def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_hand: bool = False) -> Plan:
+    """Decide about the wished nodes, and about what a killed run left of any.
+
+    `by_hand`: the wishes are a person's, so Slurm has to be told of them.
+    """
+    draft = _Draft()
+    for name, kind in sorted(wishes.items()):
+        if name not in nodeset:
+            draft.refused[name] = f"unknown node; nodes are {records.fold(nodeset)}"
+        elif kind == "resume":
+            _resume(draft, nodeset, observed, name, by_hand)
+        elif kind in ("suspend", "resume_fail"):
+            _remove(draft, nodeset, observed, name, kind, by_hand)
+        else:
+            draft.refused[name] = f"a {kind} is not known here"
+    return _finish(draft, nodeset, observed)
+
+
+def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, by_hand: bool) -> None:
+    node = observed.slurm_node(name)
+    if not observed.healthy("login") and nodeset[name].role != "login":
+        draft.refused[name] = "the login node does not run; bin/up brings it back"
+        return
+    if by_hand and node is not None and node.off:
+        draft.power_up.add(name)
+    if not observed.healthy(name):
+        draft.make.add(name)
+    elif name in observed.new or (node is not None and node.powering_up):
+        draft.configure.add(name)
+
+
+def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind: str, by_hand: bool) -> None:
+    node = observed.slurm_node(name)
+    if nodeset[name].role == "login":
+        draft.refused[name] = "the login node stays as long as the cluster; see `reconfigure down`"
+        return
+    if node is not None and node.allocated:
+        draft.refused[name] = f"it is allocated to a job (Slurm has it {node.state}); end the job first"
+        return
+    if name in observed.state:
+        draft.destroy.add(name)
+    if by_hand and kind == "suspend" and node is not None and not node.off:
+        draft.power_down[name] = "suspended by hand (reconfigure suspend)"
+
+
+def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Plan:
+    """Decide what makes Terraform, machines and Slurm agree."""
+    draft, keep = _Draft(), set(persistent)
+    for name in sorted(keep):
+        node = observed.slurm_node(name)
+        if not observed.healthy(name):
+            draft.make.add(name)
+        elif name in observed.new:
+            draft.configure.add(name)
+        if node is not None and "POWERED_DOWN" in node.flags and not node.powering_up:
+            draft.power_up.add(name)
+    draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
+    for name, node in (observed.slurm or {}).items():
+        gone = name in nodeset and (name in draft.destroy or name not in observed.state)
+        if gone and node.up and name not in draft.make:
+            draft.power_down[name] = "its machine is gone (reconfigure sync)"
+    return _finish(draft, nodeset, observed)
+
+
+def _unwanted(observed: Observed, name: str) -> bool:
+    """Whether a node beyond min_nodes is dead, or runs while Slurm has it powered down."""
+    node = observed.slurm_node(name)
+    asleep = node is not None and "POWERED_DOWN" in node.flags and not node.powering_up
+    return asleep or not observed.healthy(name)
+
+
+def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
+    left = {name for name, entry in observed.state.items() if name not in nodeset or entry.tainted}
+    destroy = draft.destroy | (left - draft.make)
+    made = draft.make
+    login_new = "login" in made or not observed.healthy("login")
+    ids = {entry.id for entry in observed.state.values()}
+    return Plan(
+        wanted=tuple(sorted((observed.state.keys() | made) - destroy)),
+        create=tuple(sorted(made - observed.state.keys())),
+        replace=tuple(sorted(made & observed.state.keys())),
+        destroy=tuple(sorted(destroy)),
+        clear=tuple(sorted((m.name, m.instance) for m in observed.machines if m.instance not in ids)),
+        configure=() if login_new else tuple(sorted(draft.configure | made)),
+        power_up=tuple(sorted(draft.power_up)),
+        power_down=draft.power_down,
+        refused=draft.refused,
+    )

@@ -1,0 +1,107 @@
+"""Playbooks from the driver: ansible-runner's event stream becomes each host's outcome."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from reconfigure import lock
+from reconfigure.places import REPO, Home
+
+log = logging.getLogger(__name__)
+KEEP = 20  # runs whose artifacts are kept
+FAILED = ("runner_on_failed", "runner_on_unreachable")
+
+
+@dataclass
+class Run:
+    """Outcome of a playbook: reason by host that failed, hosts that were reached, seconds, changes."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
+    changed: bool = False
+    seconds: float = 0.0
+
+    def event(self, event: Mapping[str, Any]) -> bool:
+        """Take one event in; return whether ansible-runner shall keep it on disk."""
+        data = event.get("event_data", {})
+        kind = event.get("event", "")
+        if kind in FAILED and not data.get("ignore_errors"):
+            self.failed.setdefault(data["host"], reason(data))
+        elif kind == "runner_on_ok" and data.get("host"):
+            self.reached.add(data["host"])
+            self.changed = self.changed or bool(data.get("res", {}).get("changed"))
+        if text := event.get("stdout"):
+            log.debug("ansible: %s", text)
+        return kind in FAILED
+
+
+def reason(data: Mapping[str, Any]) -> str:
+    """Why a task failed, in one line: task, message, end of its error output."""
+    result = data.get("res", {})
+    parts = [str(result.get(key, "")).strip() for key in ("msg", "stderr")]
+    last = [part.splitlines()[-1][:300] for part in parts if part]
+    return f"{data.get('task', 'a task')}: {'; '.join(dict.fromkeys(last)) or 'failed without a message'}"
+
+
+def environment(home: Home) -> dict[str, str]:
+    """Variables that let the playbook find this cluster; host keys are always checked."""
+    return {
+        "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner turns it off where nothing is said
+        "ANSIBLE_FORCE_COLOR": "False",
+        "KIWI_CLUSTER": home.cluster,
+        "KIWI_ROOT": str(home.root),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}",
+        lock.MARK: str(home.path),
+    }
+
+
+def run(home: Home, name: str, variables: Mapping[str, Any], limit: str) -> Run:
+    """Run playbooks/NAME on `limit`; never raises for what the playbook met."""
+    outcome, began = Run(), time.monotonic()
+    folder = home.run / "ansible"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _prune(folder)
+    with tempfile.NamedTemporaryFile("w", dir=home.run, suffix=".json", encoding="utf-8") as extra:
+        json.dump(dict(variables), extra)
+        extra.flush()
+        runner = ansible_runner.run(
+            private_data_dir=str(folder),
+            host_cwd=str(REPO),
+            playbook=str(REPO / "playbooks" / name),
+            inventory=str(REPO / "inventory.yml"),
+            cmdline=f"--limit {limit} --extra-vars @{extra.name}",
+            envvars=environment(home),
+            event_handler=outcome.event,
+            cancel_callback=lambda: False,  # or ansible-runner takes the signal handlers for itself
+            quiet=True,
+        )
+    outcome.seconds = time.monotonic() - began
+    if runner.rc != 0 and not outcome.failed:
+        outcome.failed = {"": _tail(runner)}
+    return outcome
+
+
+def _tail(runner: ansible_runner.Runner) -> str:
+    lines = [line.strip() for line in runner.stdout.read().splitlines() if line.strip()]
+    return " ".join(lines[-5:])[:500] or f"ansible-playbook ended with {runner.rc}"
+
+
+def _prune(folder: Path) -> None:
+    """Remove the artifacts of old runs, and what a killed run left of its settings."""
+    runs = sorted((folder / "artifacts").glob("*"), key=os.path.getmtime)
+    for old in runs[:-KEEP]:
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(folder / "env", ignore_errors=True)

@@ -1,0 +1,183 @@
+"""The worker: follows the controller's spool, and carries out what Slurm's hooks ask for.
+
+One thread keeps the connection and stores requests (on disk before they are
+acknowledged); the main thread does rounds, each with all that waits: requests
+that come during a round are merged in the next one. Idle, both only wait.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from kiwi import process
+from kiwi.errors import BusyError, KiwiError, UsageError
+from reconfigure import journal, lock, plan, records
+from reconfigure.controller import Controller
+from reconfigure.places import Home
+from reconfigure.queue import Queue
+from reconfigure.records import Request
+from reconfigure.work import Cluster, Round
+
+log = logging.getLogger(__name__)
+SETTLE = 0.3  # seconds in which a burst of hook calls comes together
+RETRY = (1.0, 60.0)  # seconds between rounds that could not be done, first and longest
+RECONNECT = (0.5, 10.0)
+
+
+class Listener(threading.Thread):
+    """Keeps following the spool; stores, acknowledges, wakes the worker."""
+
+    def __init__(self, home: Home, controller: Controller, wake: threading.Event) -> None:
+        super().__init__(name="listener", daemon=True)
+        self._home, self._controller, self._wake = home, controller, wake
+        self._stop = threading.Event()
+        self._child: process.Child[str] | None = None
+
+    def run(self) -> None:
+        pause, told = RECONNECT[0], False
+        queue = Queue(self._home.path / "queue.sqlite")
+        while not self._stop.is_set():
+            heard = self._session(queue)
+            pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
+            if heard or not told:
+                log.info("no connection to the controller at %s; trying again", self._controller.address)
+            told = not heard
+            self._stop.wait(pause)
+
+    def _session(self, queue: Queue) -> bool:
+        """One connection, until it ends; return whether anything was heard."""
+        heard = False
+        self._child = child = self._controller.follow(sys.stderr)
+        try:
+            for line in child.stdout or ():
+                heard = True
+                self._take(queue, child, line)
+        except OSError as exc:
+            log.info("connection to the controller: %s", exc)
+        process.stop(child, grace=2)
+        return heard
+
+    def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:
+        try:
+            request = records.request(line)
+            records.expand(request.nodes)
+        except UsageError as exc:
+            log.error("%s", exc)
+            return
+        if queue.put(request):
+            journal.write(self._home, "request", records.expand(request.nodes), request=request.id, kind=request.kind)
+            self._wake.set()
+        if child.stdin is not None:
+            child.stdin.write(f"{request.id}\n")
+            child.stdin.flush()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._child is not None:
+            process.stop(self._child, grace=2)
+
+
+class Worker:
+    """Does rounds until it is told to stop."""
+
+    def __init__(self, home: Home, cluster: Callable[[], Cluster]) -> None:
+        self._home, self._cluster = home, cluster
+        self._wake = threading.Event()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; BusyError where a worker runs already."""
+        with alone(self._home):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _stop)
+            listener = Listener(self._home, self._cluster().controller, self._wake)
+            queue = Queue(self._home.path / "queue.sqlite")
+            listener.start()
+            journal.write(self._home, "worker started")
+            try:
+                self._loop(queue)
+            finally:
+                listener.stop()
+                journal.write(self._home, "worker stopped")
+
+    def _loop(self, queue: Queue) -> None:
+        pause = RETRY[0]
+        self._wake.set()  # at the start: finish or undo what a killed run left
+        while True:
+            self._wake.wait()
+            threading.Event().wait(SETTLE)
+            self._wake.clear()
+            try:
+                self.round(queue)
+                pause = RETRY[0]
+            except Exception as exc:
+                log.error("%s", exc, exc_info=not isinstance(exc, KiwiError))
+                journal.write(self._home, "round failed", reason=str(exc), retry=pause)
+                self._wake.wait(pause)
+                self._wake.set()
+                pause = min(pause * 2, RETRY[1])
+
+    def round(self, queue: Queue) -> None:
+        """Merge what waits, plan and carry it out; then the requests are finished."""
+        with lock.locked(self._home, wait=None):
+            cluster, waiting = self._cluster(), queue.waiting()
+            observed = cluster.observe()
+            todo = plan.plan(cluster.nodeset, observed, plan.merge(waiting))
+            for name, reason in todo.refused.items():
+                log.warning("%s: %s", name, reason)
+                journal.write(self._home, "refused", [name], reason=reason)
+            if todo.changes:
+                _tell(waiting, todo)
+                Round(cluster, todo, observed, [request.id for request in waiting]).carry_out()
+            queue.finish(waiting)
+
+
+def _tell(waiting: Sequence[Request], todo: plan.Plan) -> None:
+    parts = {"create": todo.create, "replace": todo.replace, "destroy": todo.destroy, "configure": todo.configure}
+    shown = ", ".join(f"{what} {records.fold(names)}" for what, names in parts.items() if names)
+    log.info("%d requests: %s", len(waiting), shown or "clear what was left")
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+@contextmanager
+def alone(home: Home) -> Iterator[None]:
+    """Be the one worker of a cluster: serve.pid is locked as long as it runs."""
+    number = os.open(home.path / "serve.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(number)
+        raise BusyError(f"a worker of {home.cluster} runs already (process {worker(home)})") from exc
+    try:
+        os.ftruncate(number, 0)
+        os.pwrite(number, f"{os.getpid()}\n".encode(), 0)
+        yield
+        os.ftruncate(number, 0)
+    finally:
+        os.close(number)
+
+
+def worker(home: Home) -> int | None:
+    """Process id of the running worker, None where none runs (a dead one holds no lock)."""
+    try:
+        number = os.open(home.path / "serve.pid", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(number, 32, 0).strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(number)
+    return None

