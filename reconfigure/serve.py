@@ -55,14 +55,15 @@ class Listener(threading.Thread):
     def _session(self, queue: Queue) -> bool:
         """One connection, until it ends; return whether anything was heard."""
         heard = False
-        self._child = child = self._controller.follow(sys.stderr)
-        try:
-            for line in child.stdout or ():
-                heard = True
-                self._take(queue, child, line)
-        except OSError as exc:
-            log.info("connection to the controller: %s", exc)
-        process.stop(child, grace=2)
+        with self._controller.follow(sys.stderr) as child:
+            self._child = child
+            try:
+                for line in child.stdout or ():
+                    heard = True
+                    self._take(queue, child, line)
+            except OSError as exc:
+                log.info("connection to the controller: %s", exc)
+            process.stop(child, grace=2)
         return heard
 
     def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:

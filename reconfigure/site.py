@@ -161,6 +161,7 @@ def _references(faults: Faults, where: str, part: Mapping[str, Any], good: Mappi
 
 def _partitions(faults: Faults, good: Mapping[str, Any]) -> None:
     names: dict[str, int] = {}
+    last = 10  # the login node
     for index, value in enumerate(good.get("partitions", [])):
         where = f"partitions[{index}]"
         part = sitecheck.table(faults, where, value, sitecheck.PARTITION)
@@ -170,16 +171,16 @@ def _partitions(faults: Faults, good: Mapping[str, Any]) -> None:
         names.setdefault(part.get("name", ""), index)
         if part.get("min_nodes", 0) > part.get("max_nodes", 1023):
             faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
-        _fits(faults, good, index, part.get("max_nodes", 1))
+        last = 1024 * (index + 1) + part.get("max_nodes", 1)
+    _fits(faults, good, last)
 
 
-def _fits(faults: Faults, good: Mapping[str, Any], index: int, max_nodes: int) -> None:
-    """The last address of a partition must lie in the subnet, below its broadcast address."""
+def _fits(faults: Faults, good: Mapping[str, Any], last: int) -> None:
+    """The number of the last node must lie in the subnet, below its broadcast address."""
     net = sitecheck.network(good.get("subnet"))
-    last = 1024 * (index + 1) + max_nodes
     if net is not None and last > net.num_addresses - 2:
         prefix = 32 - (last + 1).bit_length()
-        needs = f"a network of at least /{prefix} for partitions[{index}], such as 198.18.0.0/16"
+        needs = f"a network of at least /{prefix} for these partitions, such as 198.18.0.0/16"
         faults.add("subnet", good["subnet"], needs)
 
 
@@ -191,7 +192,8 @@ def _users(faults: Faults, good: Mapping[str, Any]) -> None:
             user.setdefault("gid", user["uid"])
         for key in ("name", "uid", "gid"):
             other = seen.setdefault((key, user[key]), index) if key in user else index
-            if other != index:
+            given = isinstance(value, dict) and key in value
+            if other != index and given:
                 faults.add(f"users[{index}].{key}", user[key], f"another {key}: users[{other}] has it")
 
 

@@ -64,7 +64,7 @@ def table(faults: Faults, where: str, value: object, rules: Mapping[str, Rule]) 
         faults.add(where, value, f"a mapping with the keys {', '.join(rules)}")
         return {}
     prefix = f"{where}." if where else ""
-    for key in value.keys() - rules.keys():
+    for key in [key for key in value if key not in rules]:
         faults.add(f"{prefix}{key}", value[key], f"to be left out: unknown key (known: {', '.join(rules)})")
     good = {}
     for key, rule in rules.items():

@@ -31,14 +31,7 @@ TIMEOUT = 120.0  # seconds, for all but an apply
 
 
 class TerraformError(KiwiError):
-    """Terraform could not plan or apply; the message is its own, or says what was refused.
-
-    `failed` has the reasons of the nodes whose fault it is, where Terraform says so.
-    """
-
-    def __init__(self, message: str, *, failed: Mapping[str, str] | None = None, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.failed = dict(failed or {})
+    """Terraform could not plan or apply; the message is its own, or says what was refused."""
 
 
 @dataclass(frozen=True)
@@ -102,23 +95,22 @@ class Terraform:
         faults = [f for f in map(tfjson.fault, tfjson.events(done.out.splitlines())) if f]
         if done.code != 0:
             reasons = "; ".join(dict.fromkeys(reason for _, reason in faults)) or done.err.strip()
-            failed = {name: reason for name, reason in faults if name}
-            raise TerraformError(f"Terraform cannot plan: {reasons}", failed=failed)
+            raise TerraformError(f"Terraform cannot plan: {reasons}")
         return tfjson.changes(json.loads(self._run(argv("show", "nodes.tfplan", json=IsFlagged))))
 
     def apply(self) -> Applied:
         """Apply the saved plan, reading events as they come; a node that fails stops no other."""
         arguments = argv("apply", "nodes.tfplan", json=IsFlagged, parallelism=20)
-        child = process.start(arguments, cwd=self.folder, env=self._environment)
         complaints: list[str] = []
-        reader = threading.Thread(target=lambda: complaints.extend(child.stderr or ()), daemon=True)
-        reader.start()
-        try:
-            failed, faults = self._follow(child.stdout or ())
-            code = child.wait()
-        finally:
-            process.stop(child, grace=15)
-        reader.join()
+        with process.start(arguments, cwd=self.folder, env=self._environment) as child:
+            reader = threading.Thread(target=lambda: complaints.extend(child.stderr or ()), daemon=True)
+            reader.start()
+            try:
+                failed, faults = self._follow(child.stdout or ())
+                code = child.wait()
+            finally:
+                process.stop(child, grace=15)
+                reader.join()
         if code != 0 and not failed and not faults:
             faults = ["".join(complaints).strip() or f"Terraform ended with {code}"]
         return Applied(failed, tuple(faults))

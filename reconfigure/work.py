@@ -132,26 +132,29 @@ class Round:
             keys.known(home, keys.new(home))
 
     def _apply_targets(self) -> terraform.Applied:
-        """Apply the plan's targets; nodes that Terraform cannot plan for fail, the others go on."""
-        targets, replace, removed = self.plan.targets, self.plan.replace, (*self.plan.replace, *self.plan.destroy)
-        failed: dict[str, str] = {}
-        while there := [name for name in targets if name not in failed]:
-            addresses = [self.observed.state[name].address for name in replace if name not in failed]
-            try:
-                applied = self._apply(there, self.plan.made, removed, addresses)
-            except TerraformError as exc:
-                if not exc.failed.keys() - failed.keys():
-                    raise
-                failed |= exc.failed
-            else:
-                return terraform.Applied({**applied.failed, **failed}, applied.faults)
-        return terraform.Applied(failed)
+        """Apply the plan's targets; nodes that cannot be planned for fail, the others go on."""
+        try:
+            return self._apply(self.plan.targets)
+        except TerraformError as exc:
+            failed = {name: why for name in self.plan.targets if (why := self._fault(name))}
+            if len(failed) in (0, len(self.plan.targets)):
+                raise exc
+        applied = self._apply([name for name in self.plan.targets if name not in failed])
+        return terraform.Applied({**applied.failed, **failed}, applied.faults)
 
-    def _apply(
-        self, targets: Sequence[str], made: Iterable[str], removed: Iterable[str], replace: Sequence[str] = ()
-    ) -> terraform.Applied:
+    def _fault(self, name: str) -> str:
+        """Why Terraform cannot plan for this node; empty where it can (its messages name no node)."""
+        try:
+            self.cluster.terraform.plan([name])
+        except TerraformError as exc:
+            return str(exc)
+        return ""
+
+    def _apply(self, targets: Sequence[str]) -> terraform.Applied:
+        """Save a plan for some of the round's targets, check it, apply it."""
+        replace = [self.observed.state[name].address for name in targets if name in self.plan.replace]
         changes = self.cluster.terraform.plan(targets, replace)
-        terraform.check(changes, made, removed)
+        terraform.check(changes, self.plan.made, (*self.plan.replace, *self.plan.destroy))
         return self.cluster.terraform.apply() if changes else terraform.Applied()
 
     def _note_failures(self, applied: terraform.Applied, targets: Iterable[str]) -> None:
@@ -206,7 +209,8 @@ class Round:
             self._write_names(sorted(set(state) - set(broken)))
             there = [name for name in broken if name in state]
             if there:
-                self._apply(there, (), there)
+                terraform.check(self.cluster.terraform.plan(there), (), there)
+                self.cluster.terraform.apply()
             keys.forget(self.cluster.home, broken)
 
     def _write_names(self, names: Iterable[str]) -> None:

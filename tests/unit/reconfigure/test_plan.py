@@ -1,0 +1,199 @@
+"""Decisions, as tables: what is wished, what is observed, what is to be done."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconfigure import plan, slurm
+from reconfigure.providers import Machine
+from reconfigure.records import Node, Request
+from reconfigure.tfjson import Instance
+
+NAMES = {"login": "login", "cpu-1": "slurm", "cpu-2": "slurm", "cpu-3": "slurm", "lab-1": "booking"}
+NODESET = {n: Node(n, role, n.split("-")[0], "10.0.0.1", "img", "small", ()) for n, role in NAMES.items()}
+PERSISTENT = {"login", "cpu-1", "lab-1"}
+
+
+def observed(
+    *names: str,
+    dead: tuple[str, ...] = (),
+    tainted: tuple[str, ...] = (),
+    orphans: tuple[tuple[str, str], ...] = (),
+    states: dict[str, str] | None = None,
+    new: tuple[str, ...] = (),
+) -> plan.Observed:
+    """Machines of these names run; `dead` and `tainted` ones are in the state too."""
+    state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
+    machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
+    machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
+    lines = "\n".join(f"NodeName={name} State={value}" for name, value in (states or {}).items())
+    return plan.Observed(state, tuple(machines), slurm.parse_nodes(lines) if states else None, frozenset(new))
+
+
+def shown(found: plan.Plan) -> dict[str, object]:
+    """What of a plan is not empty, besides `wanted`."""
+    return {key: value for key, value in vars(found).items() if value and key != "wanted"}
+
+
+UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NOT_RESPONDING+POWERING_UP"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "seen", "expected"),
+    [
+        pytest.param({}, observed("login"), {}, id="nothing"),
+        pytest.param(
+            {"cpu-2": "resume"}, observed("login"), {"create": ("cpu-2",), "configure": ("cpu-2",)}, id="resume"
+        ),
+        pytest.param({"cpu-2": "resume"}, observed("login", "cpu-2"), {}, id="resume of a healthy node"),
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", "cpu-2", states={"cpu-2": POWERING}),
+            {"configure": ("cpu-2",)},
+            id="resume of a healthy node that Slurm waits for",
+        ),
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", "cpu-2", new=("cpu-2",)),
+            {"configure": ("cpu-2",)},
+            id="resume of a node that a killed run never configured",
+        ),
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", dead=("cpu-2",)),
+            {"replace": ("cpu-2",), "configure": ("cpu-2",)},
+            id="resume of a dead node",
+        ),
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", tainted=("cpu-2",)),
+            {"replace": ("cpu-2",), "configure": ("cpu-2",)},
+            id="resume of a half-made node",
+        ),
+        pytest.param({"cpu-2": "suspend"}, observed("login", "cpu-2"), {"destroy": ("cpu-2",)}, id="suspend"),
+        pytest.param({"cpu-2": "suspend"}, observed("login"), {}, id="suspend of nothing"),
+        pytest.param({"cpu-2": "resume_fail"}, observed("login", "cpu-2"), {"destroy": ("cpu-2",)}, id="resume_fail"),
+        pytest.param({}, observed("login", tainted=("cpu-2",)), {"destroy": ("cpu-2",)}, id="half-made, unwished"),
+        pytest.param(
+            {"cpu-2": "resume", "cpu-3": "suspend"},
+            observed("login", "cpu-3"),
+            {"create": ("cpu-2",), "destroy": ("cpu-3",), "configure": ("cpu-2",)},
+            id="both ways",
+        ),
+        pytest.param(
+            {},
+            observed("login", orphans=(("cpu-2", "old"), ("x-9", "odd"))),
+            {"clear": (("cpu-2", "old"), ("x-9", "odd"))},
+            id="orphans",
+        ),
+    ],
+)
+def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str, object]) -> None:
+    assert shown(plan.plan(NODESET, seen, wishes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("wishes", "seen", "said"),
+    [
+        pytest.param({"gpu-1": "resume"}, observed("login"), "unknown node", id="unknown"),
+        pytest.param({"login": "suspend"}, observed("login"), "login node stays", id="login"),
+        pytest.param({"cpu-1": "resume"}, observed(dead=("login",)), "login node does not run", id="no login"),
+        pytest.param({"cpu-1": "reboot"}, observed("login", "cpu-1"), "reboot", id="reboot"),
+        pytest.param(
+            {"cpu-1": "suspend"},
+            observed("login", "cpu-1", states={"cpu-1": "MIXED+CLOUD"}),
+            "allocated to a job",
+            id="allocated",
+        ),
+        pytest.param(
+            {"cpu-1": "resume_fail"},
+            observed("login", "cpu-1", states={"cpu-1": "ALLOCATED+CLOUD"}),
+            "allocated to a job",
+            id="a late resume_fail of a node that came after all",
+        ),
+    ],
+)
+def test_refusals(wishes: dict[str, str], seen: plan.Observed, said: str) -> None:
+    found = plan.plan(NODESET, seen, wishes)
+    assert said in found.refused[next(iter(wishes))]
+    assert not found.changes
+
+
+@pytest.mark.parametrize(
+    ("wishes", "seen", "expected"),
+    [
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", states={"cpu-2": OFF}),
+            {"create": ("cpu-2",), "configure": ("cpu-2",), "power_up": ("cpu-2",)},
+            id="resume",
+        ),
+        pytest.param(
+            {"cpu-2": "suspend"},
+            observed("login", "cpu-2", states={"cpu-2": UP}),
+            {"destroy": ("cpu-2",), "power_down": {"cpu-2": "suspended by hand (reconfigure suspend)"}},
+            id="suspend",
+        ),
+        pytest.param(
+            {"cpu-2": "suspend"},
+            observed("login", "cpu-2", states={"cpu-2": "IDLE+CLOUD+POWERING_DOWN"}),
+            {"destroy": ("cpu-2",)},
+            id="suspend that Slurm knows of",
+        ),
+    ],
+)
+def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: plan.Observed, expected: dict[str, object]) -> None:
+    assert shown(plan.plan(NODESET, seen, wishes, by_hand=True)) == expected
+
+
+ALL = ("login", "cpu-1", "lab-1")
+GONE = "its machine is gone (reconfigure sync)"
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(observed(*ALL), {}, id="all well"),
+        pytest.param(observed(*ALL, "cpu-2"), {}, id="a node beyond min_nodes stays"),
+        pytest.param(observed(), {"create": ("cpu-1", "lab-1", "login")}, id="from nothing, main.yml configures"),
+        pytest.param(observed(dead=ALL), {"replace": ("cpu-1", "lab-1", "login")}, id="all dead"),
+        pytest.param(
+            observed("login", "lab-1", dead=("cpu-1", "cpu-2")),
+            {"replace": ("cpu-1",), "destroy": ("cpu-2",), "configure": ("cpu-1",)},
+            id="dead ones",
+        ),
+        pytest.param(observed(*ALL, new=("lab-1",)), {"configure": ("lab-1",)}, id="never configured"),
+        pytest.param(observed(*ALL, "gpu-7"), {"destroy": ("gpu-7",)}, id="no longer in the nodeset"),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": UP, "cpu-2": UP, "cpu-3": OFF}),
+            {"power_down": {"cpu-2": GONE}},
+            id="Slurm thinks it is up",
+        ),
+        pytest.param(observed(*ALL, states={"cpu-1": UP, "cpu-2": POWERING}), {}, id="Slurm is powering it up"),
+        pytest.param(observed(*ALL, states={"cpu-1": OFF}), {"power_up": ("cpu-1",)}, id="persistent and off"),
+        pytest.param(
+            observed(*ALL, "cpu-2", states={"cpu-1": UP, "cpu-2": OFF}), {"destroy": ("cpu-2",)}, id="runs unwanted"
+        ),
+        pytest.param(
+            observed(*ALL, dead=("cpu-2",), states={"cpu-1": UP, "cpu-2": "DOWN*+CLOUD"}),
+            {"destroy": ("cpu-2",), "power_down": {"cpu-2": GONE}},
+            id="died under Slurm",
+        ),
+    ],
+)
+def test_sync(seen: plan.Observed, expected: dict[str, object]) -> None:
+    assert shown(plan.sync(NODESET, seen, PERSISTENT)) == expected
+
+
+def test_wanted_is_what_exists_plus_minus_the_change() -> None:
+    found = plan.plan(NODESET, observed("login", "cpu-1", "cpu-3"), {"cpu-2": "resume", "cpu-3": "suspend"})
+    assert found.wanted == ("cpu-1", "cpu-2", "login")
+
+
+def test_the_last_wish_for_a_node_wins() -> None:
+    requests = [
+        Request("1-1", "resume", "cpu-[1-3]", 1, None),
+        Request("2-1", "suspend", "cpu-2", 2, None),
+        Request("3-1", "resume_fail", "cpu-3", 3, None),
+    ]
+    assert plan.merge(requests) == {"cpu-1": "resume", "cpu-2": "suspend", "cpu-3": "resume_fail"}

@@ -1,0 +1,115 @@
+"""Site data: one list of all faults, each with its key, the value found and a good one."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from kiwi.errors import USAGE
+from reconfigure import places, site
+
+GOOD = site.read_yaml(places.REPO / "group_vars" / "all.yml")
+PARTITION = GOOD["partitions"][0]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFWkTpj5rkVd8p3nAjOGmGXxOI4ZtIrTsu3lRSrGJ5Ns a@b"
+
+
+def faults(**over: object) -> tuple[str, ...]:
+    """Faults of the shipped site data with keys replaced (a value of None removes the key)."""
+    data = {key: value for key, value in {**GOOD, **over}.items() if value is not None}
+    try:
+        site.check(data)
+    except site.SiteError as exc:
+        return exc.faults
+    return ()
+
+
+def partition(**over: object) -> list[object]:
+    return [{**PARTITION, **over}]
+
+
+def test_the_shipped_data_is_sound() -> None:
+    found = site.check(GOOD)
+    assert found.persistent() == {"login", "cpu-1", "lab-1", "lab-2"}
+    assert found.users[0].gid == found.users[0].uid == 10001
+
+
+@pytest.mark.parametrize(
+    ("over", "key", "found"),
+    [
+        ({"cluster_name": "Kiwi"}, "cluster_name", "'Kiwi'"),
+        ({"cluster_name": "averylongname"}, "cluster_name", "'averylongname'"),
+        ({"cluster_name": "a/../b"}, "cluster_name", "'a/../b'"),
+        ({"cluster_name": None}, "cluster_name", "missing"),
+        ({"provider": "openstack"}, "provider", "'openstack'"),
+        ({"subnet": "8.8.0.0/16"}, "subnet", "'8.8.0.0/16'"),
+        ({"subnet": "10.0.0.1/16"}, "subnet", "'10.0.0.1/16'"),
+        ({"subnet": "10.0.0.0/22"}, "subnet", "'10.0.0.0/22'"),
+        ({"images": {"debian13": {"release": "sid"}}}, "images.debian13.release", "'sid'"),
+        ({"flavors": {"small": {"cpus": True, "memory_mb": 512}}}, "flavors.small.cpus", "True"),
+        ({"login": {"image": "no", "flavor": "small"}}, "login.image", "'no'"),
+        ({"partitions": []}, "partitions", "[]"),
+        ({"partitions": partition(name="cpu-x")}, "partitions[0].name", "'cpu-x'"),
+        ({"partitions": partition(name="login")}, "partitions[0].name", "'login'"),
+        ({"partitions": partition(max_nodes="four")}, "partitions[0].max_nodes", "'four'"),
+        ({"partitions": partition(min_nodes=5)}, "partitions[0].min_nodes", "5"),
+        ({"partitions": partition(flavor="big")}, "partitions[0].flavor", "'big'"),
+        ({"partitions": partition(scheduler="pbs")}, "partitions[0].scheduler", "'pbs'"),
+        ({"partitions": partition(features=["a", "a"])}, "partitions[0].features", "['a', 'a']"),
+        ({"partitions": [PARTITION, PARTITION]}, "partitions[1].name", "'cpu'"),
+        ({"partitions": partition(size=3)}, "partitions[0].size", "3"),
+        ({"suspend_time": 0}, "suspend_time", "0"),
+        ({"suspend_time": -5}, "suspend_time", "-5"),
+        ({"resume_timeout": float("nan")}, "resume_timeout", "nan"),
+        ({"suspend_timeout": 1e9}, "suspend_timeout", "1000000000.0"),
+        ({"users": [{"name": "root", "uid": 2000}]}, "users[0].name", "'root'"),
+        ({"users": [{"name": "a", "uid": 999}]}, "users[0].uid", "999"),
+        ({"users": [{"name": "a", "uid": 60001}]}, "users[0].uid", "60001"),
+        ({"users": [{"name": "a", "uid": 2000}, {"name": "b", "uid": 2000}]}, "users[1].uid", "2000"),
+        ({"users": [{"name": "a", "uid": 2000}, {"name": "b", "uid": 2001, "gid": 2000}]}, "users[1].gid", "2000"),
+        ({"users": [{"name": "a", "uid": 2000, "keys": [KEY[:40]]}]}, "users[0].keys", "['ssh-ed25519"),
+        ({"users": [{"name": "a", "uid": 2000, "keys": [KEY + "\n" + KEY]}]}, "users[0].keys", "['ssh-ed25519"),
+        ({"bypass_users": "alice"}, "bypass_users", "'alice'"),
+        ({"colour": "blue"}, "colour", "'blue'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_one_fault_names_key_and_value(over: dict[str, object], key: str, found: str) -> None:
+    (fault,) = faults(**over)
+    assert fault.startswith(f"{key}: ")
+    assert found in fault
+    assert "needs " in fault
+
+
+def test_all_faults_come_at_once() -> None:
+    assert len(faults(suspend_time=-1, subnet="x", users=7)) == 3
+
+
+def test_a_sound_key_is_taken() -> None:
+    assert faults(users=[{"name": "a", "uid": 2000, "keys": [KEY], "admin": True}]) == ()
+
+
+def test_standard_input_is_laid_over_the_shipped_data() -> None:
+    found = site.load("-", io.StringIO(json.dumps({"cluster_name": "other"})))
+    assert found.cluster_name == "other"
+    assert found.partitions[0].name == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: [1, 2\nc: 3\n", "line 3"),
+        ("suspend_time: 1\nsuspend_time: 2\n", "line 2"),
+        ("- 1\n", "keys and values"),
+        ("", "keys and values"),
+    ],
+)
+def test_yaml_faults_name_file_and_line(tmp_path, text: str, said: str) -> None:
+    path = tmp_path / "site.yml"
+    path.write_text(text)
+    with pytest.raises(site.SiteError) as caught:
+        site.load(str(path))
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+    assert caught.value.exit_code == USAGE
