@@ -1,0 +1,52 @@
+"""The allow file: what the gate of a booked node reads, on the local disk, kept by this node's agent.
+
+    /run/kiwi/allow        root 0644, replaced by rename
+
+    kiwi-allow 1                                    version, always the first line
+    boot 3f0c…                                      /proc/sys/kernel/random/boot_id
+    user alice 1200 4800                            may enter from, until: seconds of /proc/uptime
+    say lab-1 is booked by alice until …            one line each of what the refused are told
+    end                                             last line: the file is whole
+
+The reader is a POSIX shell script with builtins only (roles/gate/files/gate).
+It lets nobody in by this file whose version, boot id, end or numbers are not
+right. Users who always pass are not here but in /etc/kiwi/bypass, so that they
+pass where this file is missing, too.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+PATH = Path("/run/kiwi/allow")
+VERSION = 1
+
+
+class Entry(NamedTuple):
+    """`user` may enter from `start` until `until`, in whole seconds of the boot clock."""
+
+    user: str
+    start: int
+    until: int
+
+
+def render(boot_id: str, entry: Entry | None, said: list[str]) -> str:
+    """Return the file's text."""
+    lines = [f"kiwi-allow {VERSION}", f"boot {boot_id}"]
+    if entry:
+        lines.append(f"user {entry.user} {entry.start} {entry.until}")
+    lines += [f"say {line}" for line in said]
+    return "\n".join([*lines, "end", ""])
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file in one step."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(text)
+    fresh.rename(path)

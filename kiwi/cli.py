@@ -1,0 +1,96 @@
+"""The command `kiwi`: see, book and give back nodes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from kiwi import __version__, commands
+from kiwi.errors import FAILED, OK, KiwiError
+
+EXAMPLES = """\
+examples:
+  kiwi info                        who has which node, and until when
+  kiwi alloc -w lab-1 -t 3:00:00   take lab-1 for three hours; then: ssh lab-1
+  kiwi alloc -w lab-[1-4] -t 600   take four nodes for ten minutes, all or none
+  kiwi kill -w lab-1               give it back now
+"""
+TIME = "[[D:]H:]M:S or seconds (default: %(default)s)"
+NODES = "nodes, such as lab-1,lab-2 or lab-[1-4]"
+USER = "for this user (administrators only)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are one message on standard error."""
+    args = parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except KiwiError as exc:
+        print(f"kiwi: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return FAILED
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="kiwi",
+        description="See, book and give back the nodes of a cluster.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("-p", "--partition", help="only this partition; `all` for info of all (the default)")
+    sub = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_info(sub)
+    _add_alloc(sub)
+    _add_kill(sub)
+    sub.add_parser("version", help="print the version").set_defaults(run=_version)
+    completion = sub.add_parser("completion", help="print the completion for a shell")
+    completion.add_argument("shell", choices=["bash"])
+    completion.set_defaults(run=commands.completion)
+    sub.add_parser("agent", help="serve this machine (root; started by systemd)").set_defaults(run=_agent)
+    return top
+
+
+Commands = argparse._SubParsersAction  # the type has no public name
+
+
+def _add_info(sub: Commands[argparse.ArgumentParser]) -> None:
+    info = sub.add_parser("info", help="who has which node, and until when")
+    info.add_argument("--json", action="store_true", help="print a list of objects")
+    info.set_defaults(run=commands.info)
+
+
+def _add_alloc(sub: Commands[argparse.ArgumentParser]) -> None:
+    alloc = sub.add_parser(
+        "alloc", help="take nodes", epilog="example: kiwi alloc -w lab-1 -t 3:00:00", allow_abbrev=False
+    )
+    alloc.add_argument("-w", "--worker", action="append", required=True, metavar="NODES", help=NODES)
+    alloc.add_argument("-t", "--time", default="3600", help=TIME)
+    alloc.add_argument("-u", "--user", help=USER)
+    alloc.add_argument("--json", action="store_true", help="print a list of objects")
+    alloc.add_argument("--dry-run", action="store_true", help="say whether it would succeed; change nothing")
+    alloc.set_defaults(run=commands.alloc)
+
+
+def _add_kill(sub: Commands[argparse.ArgumentParser]) -> None:
+    kill = sub.add_parser("kill", help="give nodes back now", epilog="example: kiwi kill -w lab-1", allow_abbrev=False)
+    kill.add_argument("-w", "--worker", action="append", default=[], metavar="NODES", help=NODES + " (default: all)")
+    kill.add_argument("-u", "--user", help=USER)
+    kill.set_defaults(run=commands.kill)
+
+
+def _version(_: argparse.Namespace) -> int:
+    print(f"kiwi {__version__}")
+    return OK
+
+
+def _agent(_: argparse.Namespace) -> int:
+    """Become the agent, whose modules no other command needs to load."""
+    code: int = importlib.import_module("kiwi.agent").run()
+    return code

@@ -1,0 +1,43 @@
+"""What `kiwi` asks of a partition, whoever answers: the booking state here, a scheduler elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Node(NamedTuple):
+    """One node as `kiwi info` shows it. Times are UTC seconds.
+
+    `ready` says that the node's own agent confirmed the present booking: its holder can enter.
+    """
+
+    node: str
+    partition: str
+    state: str
+    holder: str | None
+    until: float | None
+    remaining: float | None
+    booking: str | None
+    ready: bool
+    message: str
+
+
+class User(NamedTuple):
+    """For whom a node is allocated."""
+
+    name: str
+    uid: int
+
+
+class Engine(Protocol):
+    """A partition's own way to hand out its nodes. All methods raise KiwiError with one clear message."""
+
+    def nodes(self, names: Iterable[str] = ()) -> list[Node]:
+        """Return these nodes (none named: all of the partition)."""
+
+    def allocate(self, names: Sequence[str], user: User, seconds: int, *, dry_run: bool = False) -> list[Node]:
+        """Give all of `names` to `user` for `seconds`, or none; return them as they are then."""
+
+    def release(self, names: Sequence[str], user: User) -> list[Node]:
+        """End what `user` holds of `names` (none named: all); return the nodes concerned."""

@@ -1,0 +1,71 @@
+"""Children of this process that run a function of it: forked, with one socket to the parent and nothing else open.
+
+Only for a process with one thread, as the agent is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import Callable, NamedTuple
+
+
+class Forked(NamedTuple):
+    """A forked child: its process id and our end of its socket."""
+
+    pid: int
+    channel: socket.socket
+
+    def ended(self) -> int | None:
+        """Return the child's exit code (negative: the signal that killed it), or None while it runs."""
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return 0
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+    def kill(self) -> None:
+        """Send KILL and close the socket; the child may linger where the kernel hangs in its stead."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.channel.close()
+
+
+def fork(body: Callable[[socket.socket], None]) -> Forked:
+    """Run `body` in a child, which ends when it returns (code 0) or raises (code 1, traceback on stderr)."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Forked(pid, ours)
+    code = 1
+    try:
+        _leave_parent(theirs.fileno())
+        body(theirs)
+        code = 0
+    finally:
+        if sys.exc_info()[0]:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _leave_parent(keep: int) -> None:
+    """Close what was inherited except the standard descriptors and `keep`; forget the parent's signal handlers."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != keep:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
+def become(uid: int) -> None:
+    """Give up root for `uid` in all three identities, for good. Raises OSError where the kernel refuses."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
