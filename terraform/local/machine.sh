@@ -23,7 +23,7 @@ shopt -s nullglob
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 home=${KIWI_HOME:?} cluster=${KIWI_CLUSTER:?} name=${KIWI_NAME:-} instance=${KIWI_INSTANCE:-}
 machines=$home/machines
 
@@ -187,7 +187,7 @@ sshd() {
 make_group() { has_systemd || mkdir -p "$root/$(group "$name.$instance")"; }
 
 # Detached: own session, clean environment, no descriptor of whoever called.
-# The process that is started here becomes systemd-nspawn and keeps its pid.
+# The process that is started here is the machine's as long as it lives.
 launch() {
   local scope=()
   if has_systemd; then
@@ -201,8 +201,7 @@ launch() {
     done
     exec env -i PATH="$PATH" KIWI_HOME="$home" KIWI_NAME="$name" KIWI_ROLE="$KIWI_ROLE" KIWI_IMAGE="$KIWI_IMAGE" \
       KIWI_DIR="$dir" KIWI_BRIDGE="$bridge" KIWI_MACHINE="${interface#vb-}" \
-      KIWI_GROUP="$(has_systemd || printf '%s' "$root/$(group "$name.$instance")")" \
-      setsid "${scope[@]}" unshare --mount --propagation slave bash "$here/boot.sh"
+      KIWI_GROUP="$root/$(group "$name.$instance")" setsid "${scope[@]}" bash "$here/boot.sh"
   ) </dev/null >"$dir/console.log" 2>&1 &
   pid=$!
 }
