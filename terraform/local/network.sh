@@ -184,6 +184,7 @@ down() {
   nft delete table ip "$table" 2>/dev/null || true
   [[ ! -e /sys/class/net/$bridge ]] || ip link delete dev "$bridge"
   for item in "${wanted[@]}"; do put_back "$item"; done
+  rmdir --ignore-fail-on-non-empty "$KIWI_HOST"
 }
 
 case ${1:-} in

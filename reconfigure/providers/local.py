@@ -1,0 +1,125 @@
+"""Machines on this host: systemd-nspawn, as terraform/local makes them.
+
+HOME/terraform/local/{machine,network}.sh   do what is done; copied there with the module
+HOME/machines/NAME.INSTANCE/                one machine; instance.json is written last
+HOME/machines/.NAME.INSTANCE/               a removal that did not finish
+ROOT/host/                                  settings of the host, counted over clusters
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiwi import process
+from reconfigure.providers import Machine
+
+SLURM_UID = 64030  # Debian's slurm, fixed by the distribution
+DATA = (("home", 0o755, 0), ("state", 0o711, 0), ("slurmctld", 0o700, SLURM_UID))
+LOG_TAIL = 4096  # bytes of console.log that are read
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class LocalProvider:
+    """The Provider of one cluster on this host.
+
+    `home` is the cluster's folder, `root` is KIWI_ROOT, `proc` is where the
+    kernel shows processes.
+    """
+
+    home: Path
+    cluster: str
+    subnet: str
+    root: Path
+    proc: Path = Path("/proc")
+
+    def prepare(self) -> None:
+        """Make the data folders (owner and mode too), the bridge, its rules and the host's settings."""
+        for name, mode, owner in DATA:
+            folder = self.home / "data" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            os.chown(folder, owner, owner)
+            folder.chmod(mode)
+        self._script("network.sh", "up", self._network())
+
+    def observe(self) -> tuple[Machine, ...]:
+        """All machines and remains of machines of the cluster, by name."""
+        folders = sorted((self.home / "machines").glob("*.*"), key=lambda folder: folder.name.lstrip("."))
+        return tuple(self._machine(folder) for folder in folders)
+
+    def clear(self, name: str, instance: str | None = None) -> None:
+        """End and remove one instance of a node, or all of that name."""
+        self._script("machine.sh", "clear", {"KIWI_NAME": name, "KIWI_INSTANCE": instance or ""})
+
+    def teardown(self) -> None:
+        """Remove all machines, the bridge, rules and settings; keep data.
+
+        Where the scripts were never copied, nothing was ever made.
+        """
+        if self._path("machine.sh").exists():
+            self._script("machine.sh", "clear", {})
+            self._script("network.sh", "down", self._network())
+
+    def _machine(self, folder: Path) -> Machine:
+        name, _, instance = folder.name.lstrip(".").partition(".")
+        if folder.name.startswith("."):
+            return Machine(name, instance, "", "error", f"the removal of {name} did not finish")
+        try:
+            image, pid, start = _record(folder / "instance.json")
+        except FileNotFoundError:
+            return Machine(name, instance, "", "error", f"the creation of {name} did not finish")
+        except (ValueError, KeyError, TypeError) as exc:
+            return Machine(name, instance, "", "error", f"{folder}/instance.json is no record of a machine: {exc!r}")
+        if _start(self.proc, pid) == start:
+            return Machine(name, instance, image, "running", "")
+        return Machine(name, instance, image, "stopped", f"{name} ended; {_last_words(folder / 'console.log')}")
+
+    def _path(self, script: str) -> Path:
+        return self.home / "terraform" / "local" / script
+
+    def _network(self) -> dict[str, str]:
+        network = ipaddress.IPv4Network(self.subnet)
+        gateway = f"{network[1]}/{network.prefixlen}"
+        return {"KIWI_SUBNET": self.subnet, "KIWI_GATEWAY": gateway, "KIWI_HOST": str(self.root / "host")}
+
+    def _script(self, script: str, command: str, values: Mapping[str, str]) -> None:
+        env = {"PATH": PATH, "KIWI_HOME": str(self.home), "KIWI_CLUSTER": self.cluster, **values}
+        process.run(["bash", str(self._path(script)), command], env=env, timeout=120)
+
+
+def _record(path: Path) -> tuple[str, int, int]:
+    """Image hash, pid and the pid's start time of an instance.json.
+
+    Raises FileNotFoundError, and ValueError, KeyError or TypeError where it is no such record.
+    """
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if data["version"] != 1:
+        raise ValueError(f"version: found {data['version']!r}; needs 1")
+    return str(data["image"]), int(data["pid"]), int(data["pid_start"])
+
+
+def _start(proc: Path, pid: int) -> int | None:
+    """When a live process started, in clock ticks since boot; None where it is gone or a zombie."""
+    try:
+        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _last_words(console: Path) -> str:
+    """The last lines of the console as the end of a sentence."""
+    try:
+        with console.open("rb") as file:
+            file.seek(max(0, console.stat().st_size - LOG_TAIL))
+            lines = file.read().decode(errors="replace").replace("\r", "").splitlines()
+    except FileNotFoundError:
+        lines = []
+    last = [line.strip() for line in lines if line.strip()][-2:]
+    return f"its last words: {' '.join(last)[:300]}" if last else "it left no word"
