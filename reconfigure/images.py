@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,15 @@ from reconfigure import lock, playbook
 from reconfigure.places import REPO, Home
 from reconfigure.site import Site
 
-# Below roles/NAME/: what is used while an image is made. Handlers, defaults and
-# vars are read by the install tasks too.
-IN_ROLES = ("tasks/install.yml", "files", "templates", "vars", "defaults", "handlers")
-SOURCES = ("playbooks/image.yml", "kiwi", "slurmscripts")
+SOURCES = (
+    "playbooks/image.yml",
+    "playbooks/tasks/bake.yml",
+    "playbooks/vars",
+    "playbooks/files",
+    "kiwi",
+    "slurmscripts",
+)
+IN_ROLES = ("tasks/install.yml", "files", "vars", "defaults", "meta")  # and the templates that install.yml names
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,11 @@ def content_hash(repo: Path) -> str:
 
 
 def _files(repo: Path) -> Iterator[Path]:
-    roots: Iterable[Path] = [repo / source for source in SOURCES]
-    roots = [*roots, *(path for part in IN_ROLES for path in repo.glob(f"roles/*/{part}"))]
+    roots = [repo / source for source in SOURCES]
+    roots += [path for part in IN_ROLES for path in repo.glob(f"roles/*/{part}")]
+    for install in repo.glob("roles/*/tasks/install.yml"):
+        text = install.read_text(encoding="utf-8")
+        roots += [path for path in install.parents[1].glob("templates/*") if path.name in text]
     for root in roots:
         if root.is_file():
             yield root
@@ -68,8 +76,8 @@ def _files(repo: Path) -> Iterator[Path]:
 def bake(home: Home, site: Site, name: str) -> bool:
     """Bake an image by playbooks/image.yml where its tree is missing; return whether it was.
 
-    The playbook gets `image` = {name, release, hash, path} and the site data,
-    and writes path/image.json last. UsageError for an unknown image.
+    The playbook asks `image list` for hash and path, and writes path/image.json
+    last. UsageError for an unknown image, KiwiError where it fails.
     """
     found = {image.name: image for image in images(home.root, site)}
     if name not in found:
@@ -82,7 +90,7 @@ def bake(home: Home, site: Site, name: str) -> bool:
 
 
 def _bake(home: Home, site: Site, image: Image) -> None:
-    run = playbook.run(home, "image.yml", {**site.data, "image": image.data()}, limit="localhost")
+    run = playbook.run(home, "image.yml", {**site.data, "image": image.name})
     if run.failed or not (Path(image.path) / "image.json").exists():
         why = "; ".join(run.failed.values()) or "no image.json was written"
         raise KiwiError(f"baking {image.name} failed: {why}")

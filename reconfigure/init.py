@@ -17,7 +17,6 @@ from reconfigure.terraform import Terraform
 
 MODULES = ("nodeset", "local")
 NOT_COPIED = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*", "tests", "__pycache__")
-DATA = ("home", "state", "slurmctld")
 
 
 def init(home: Home, site: Site) -> bool:
@@ -44,8 +43,6 @@ def _layout(home: Home) -> None:
     home.path.chmod(0o700)
     for folder in (home.run, home.log, home.path / "machines", home.path / "identity"):
         folder.mkdir(mode=0o700, exist_ok=True)
-    for name in DATA:
-        (home.path / "data" / name).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _nodeset(home: Home, site: Site) -> tuple[dict[str, Node], bool]:

@@ -40,7 +40,12 @@ class Observed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a round will do; names are sorted. `refused` and `power_down` carry reasons."""
+    """What a round will do; names are sorted. `refused` and `power_down` carry reasons.
+
+    `power_up` holds nodes that run while Slurm has them powered down: a slurmd
+    that registers anew is what brings any node back (seen on 24.11), so they
+    are configured, too.
+    """
 
     wanted: tuple[str, ...] = ()
     create: tuple[str, ...] = ()
@@ -95,7 +100,7 @@ def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_
         if name not in nodeset:
             draft.refused[name] = f"unknown node; nodes are {records.fold(nodeset)}"
         elif kind == "resume":
-            _resume(draft, nodeset, observed, name, by_hand)
+            _resume(draft, nodeset, observed, name)
         elif kind in ("suspend", "resume_fail"):
             _remove(draft, nodeset, observed, name, kind, by_hand)
         else:
@@ -103,13 +108,11 @@ def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_
     return _finish(draft, nodeset, observed)
 
 
-def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, by_hand: bool) -> None:
+def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> None:
     node = observed.slurm_node(name)
     if not observed.healthy("login") and nodeset[name].role != "login":
         draft.refused[name] = "the login node does not run; bin/up brings it back"
         return
-    if by_hand and node is not None and node.off:
-        draft.power_up.add(name)
     if not observed.healthy(name):
         draft.make.add(name)
     elif name in observed.new or (node is not None and node.powering_up):
@@ -139,8 +142,9 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
             draft.make.add(name)
         elif name in observed.new:
             draft.configure.add(name)
-        if node is not None and "POWERED_DOWN" in node.flags and not node.powering_up:
+        elif node is not None and node.asleep:
             draft.power_up.add(name)
+            draft.configure.add(name)
     draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
     for name, node in (observed.slurm or {}).items():
         gone = name in nodeset and (name in draft.destroy or name not in observed.state)
@@ -152,8 +156,7 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
 def _unwanted(observed: Observed, name: str) -> bool:
     """Whether a node beyond min_nodes is dead, or runs while Slurm has it powered down."""
     node = observed.slurm_node(name)
-    asleep = node is not None and "POWERED_DOWN" in node.flags and not node.powering_up
-    return asleep or not observed.healthy(name)
+    return not observed.healthy(name) or (node is not None and node.asleep)
 
 
 def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:

@@ -68,8 +68,8 @@ def environment(home: Home) -> dict[str, str]:
     }
 
 
-def run(home: Home, name: str, variables: Mapping[str, Any], limit: str) -> Run:
-    """Run playbooks/NAME on `limit`; never raises for what the playbook met."""
+def run(home: Home, name: str, variables: Mapping[str, Any], limit: str | None = None) -> Run:
+    """Run playbooks/NAME, on all its hosts or on `limit`; never raises for what the playbook met."""
     outcome, began = Run(), time.monotonic()
     folder = home.run / "ansible"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def run(home: Home, name: str, variables: Mapping[str, Any], limit: str) -> Run:
             host_cwd=str(REPO),
             playbook=str(REPO / "playbooks" / name),
             inventory=str(REPO / "inventory.yml"),
-            cmdline=f"--limit {limit} --extra-vars @{extra.name}",
+            cmdline=f"--extra-vars @{extra.name}" + (f" --limit {limit}" if limit else ""),
             envvars=environment(home),
             event_handler=outcome.event,
             cancel_callback=lambda: False,  # or ansible-runner takes the signal handlers for itself

@@ -35,6 +35,11 @@ class SlurmNode:
         return "POWERING_UP" in self.flags or "POWER_UP" in self.flags
 
     @property
+    def asleep(self) -> bool:
+        """Powered down and nothing else wanted."""
+        return "POWERED_DOWN" in self.flags and not self.powering_up
+
+    @property
     def allocated(self) -> bool:
         """A job has it and nobody has asked to power it down."""
         return self.base in ("ALLOCATED", "MIXED") and not self.off

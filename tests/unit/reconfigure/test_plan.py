@@ -125,8 +125,8 @@ def test_refusals(wishes: dict[str, str], seen: plan.Observed, said: str) -> Non
         pytest.param(
             {"cpu-2": "resume"},
             observed("login", states={"cpu-2": OFF}),
-            {"create": ("cpu-2",), "configure": ("cpu-2",), "power_up": ("cpu-2",)},
-            id="resume",
+            {"create": ("cpu-2",), "configure": ("cpu-2",)},
+            id="resume, whose slurmd will register",
         ),
         pytest.param(
             {"cpu-2": "suspend"},
@@ -170,7 +170,11 @@ GONE = "its machine is gone (reconfigure sync)"
             id="Slurm thinks it is up",
         ),
         pytest.param(observed(*ALL, states={"cpu-1": UP, "cpu-2": POWERING}), {}, id="Slurm is powering it up"),
-        pytest.param(observed(*ALL, states={"cpu-1": OFF}), {"power_up": ("cpu-1",)}, id="persistent and off"),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": OFF}),
+            {"power_up": ("cpu-1",), "configure": ("cpu-1",)},
+            id="persistent and off",
+        ),
         pytest.param(
             observed(*ALL, "cpu-2", states={"cpu-1": UP, "cpu-2": OFF}), {"destroy": ("cpu-2",)}, id="runs unwanted"
         ),
