@@ -142,10 +142,15 @@ def _build(raw: dict[str, Any]) -> Config:
     return Config(
         node=raw["node"],
         role=raw["role"],
-        partitions=tuple(Partition(p["name"], tuple(p["nodes"]), Path(p["state"])) for p in raw["partitions"]),
+        partitions=tuple(Partition(p["name"], tuple(sorted(p["nodes"], key=_natural)), Path(p["state"])) for p in raw["partitions"]),
         admins=frozenset(raw["admins"]),
         bypass=frozenset(raw["bypass"]),
         max_time=raw["max_time"],
         grace=raw["grace"],
         clean_tmp=raw["clean_tmp"],
     )
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort lab-10 after lab-9."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]
