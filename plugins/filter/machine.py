@@ -59,6 +59,38 @@ def groups_of(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": name, "gid": gid} for gid, name in found.items()]
 
 
+def homes(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The users' homes as directories of a bundle; made private, then left to their owners."""
+    return [
+        {
+            "path": f"/home/{user['name']}",
+            "owner": str(user["uid"]),
+            "group": str(user.get("gid", user["uid"])),
+            "mode": "0700",
+            "keep": True,
+        }
+        for user in users
+    ]
+
+
+def keyless(users: list[dict[str, Any]]) -> list[str]:
+    """Names of the users who bring no public key of their own."""
+    return [user["name"] for user in users if not user.get("keys")]
+
+
+def key_files(users: list[dict[str, Any]], made: dict[str, str], control: str) -> list[dict[str, Any]]:
+    """The key file of each user, and root's, as files of a bundle.
+
+    `made` are the public keys of the pairs made for users without any, by name;
+    `control` is the key that lets the control host in as root.
+    """
+    keys = {user["name"]: user.get("keys") or [made[user["name"]]] for user in users}
+    return [
+        {"path": f"/etc/ssh/authorized_keys.d/{name}", "content": "".join(f"{key.strip()}\n" for key in lines)}
+        for name, lines in {**keys, "root": [control]}.items()
+    ]
+
+
 def variables_of(roles: list[str], what: str) -> list[str]:
     """Names of the variables in which roles declare `what`: `_dns_files`, `_share_files`, …"""
     return [f"_{role}_{what}" for role in roles]
@@ -69,4 +101,12 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name of each filter and what it calls."""
-        return {"resolvers": resolvers, "subids": subids, "groups_of": groups_of, "variables_of": variables_of}
+        return {
+            "groups_of": groups_of,
+            "homes": homes,
+            "key_files": key_files,
+            "keyless": keyless,
+            "resolvers": resolvers,
+            "subids": subids,
+            "variables_of": variables_of,
+        }

@@ -35,6 +35,11 @@ class Wait(NamedTuple):
         return self.path or f"port {self.port}"
 
 
+def runs(folder: str = "/run/systemd/system") -> bool:
+    """Is systemd this machine's first process? (sd_booted(3); not so in the tree of an image)"""
+    return os.path.isdir(folder)
+
+
 def needs_reload(paths: Iterable[str]) -> bool:
     """Is one of the changed files a unit or a drop-in?"""
     return any(path.startswith(UNIT_FOLDERS) for path in paths)

@@ -22,6 +22,7 @@ short_description: Put files, directories and units of a node in place in one ca
 description:
   - Writes files whole or not at all, enables and starts units, restarts those whose files changed,
     and waits until they answer. A second call changes nothing.
+  - In the tree of an image, where no systemd runs, files and directories are all it does.
 options:
   marker:
     description: Hash of the image that the machine must run (C(/etc/kiwi/image.json)).
@@ -260,11 +261,12 @@ def apply(params: dict[str, Any], command: systemd.Command, dry: bool) -> Outcom
     put_directories(directories, outcome, dry)
     changed = put_files(files, outcome, dry)
     remove_strangers(directories, files, outcome, dry)
-    if systemd.needs_reload(outcome.changed_files) and not dry:
-        systemd.reload(command)
-    bring_up(command, params["units"], [unit for file in changed for unit in file.units], outcome, dry)
-    for item in [] if dry else params["wait"]:
-        systemd.await_answer(systemd.wait_of(item))
+    if systemd.runs():
+        if systemd.needs_reload(outcome.changed_files) and not dry:
+            systemd.reload(command)
+        bring_up(command, params["units"], [unit for file in changed for unit in file.units], outcome, dry)
+        for item in [] if dry else params["wait"]:
+            systemd.await_answer(systemd.wait_of(item))
     return outcome
 
 
