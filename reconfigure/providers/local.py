@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from reconfigure.providers import Machine
 SLURM_UID = 64030  # Debian's slurm, fixed by the distribution
 DATA = (("home", 0o755, 0), ("state", 0o711, 0), ("slurmctld", 0o700, SLURM_UID))
 LOG_TAIL = 4096  # bytes of console.log that are read
+CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n -~\u00a0-\uffff]")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -118,8 +120,8 @@ def _last_words(console: Path) -> str:
     try:
         with console.open("rb") as file:
             file.seek(max(0, console.stat().st_size - LOG_TAIL))
-            lines = file.read().decode(errors="replace").replace("\r", "").splitlines()
+            lines = CONTROLS.sub("", file.read().decode(errors="replace")).splitlines()
     except FileNotFoundError:
         lines = []
     last = [line.strip() for line in lines if line.strip()][-2:]
-    return f"its last words: {' '.join(last)[:300]}" if last else "it left no word"
+    return f"its last words: {' '.join(last)[-300:]}" if last else "it left no word"
