@@ -93,6 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"reconfigure: {exc}", file=sys.stderr)
         log.debug("traceback", exc_info=True)
         return exc.exit_code
+    except BrokenPipeError:  # the reader has seen enough, as in `reconfigure status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         print("reconfigure: interrupted", file=sys.stderr)
         return FAILED

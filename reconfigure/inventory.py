@@ -45,17 +45,18 @@ def build(
     state: Mapping[str, Instance],
     baked: Mapping[str, Mapping[str, str]],
 ) -> Inventory:
-    """Pure: records and state in, inventory out. All groups are named, also empty ones."""
+    """Pure: records and state in, inventory out. All groups are named, also empty ones.
+
+    The login node is the host `login`, in no group: Ansible warns of a group
+    that has a host's name, and `hosts: login` needs none.
+    """
     there = [node for name, node in nodeset.items() if name in state]
     hosts = {node.name: _variables(home, node, state[node.name]) for node in there}
-    groups: dict[str, list[str]] = {"login": [], "slurm": [], "booking": [], "nodes": []}
-    for node in nodeset.values():
-        groups.setdefault(_partition(node), [])
-    for node in there:
-        groups[node.role].append(node.name)
-        if node.role != "login":
-            groups["nodes"].append(node.name)
-            groups[_partition(node)].append(node.name)
+    groups: dict[str, list[str]] = {"slurm": [], "booking": [], "nodes": []}
+    groups |= {f"partition_{node.partition}": [] for node in nodeset.values() if node.partition}
+    for node in (node for node in there if node.role != "login"):
+        for group in (node.role, "nodes", f"partition_{node.partition}"):
+            groups[group].append(node.name)
     variables = {
         "nodeset": {name: node.data() for name, node in nodeset.items()},
         "cluster_home": str(home.path),
@@ -63,10 +64,6 @@ def build(
         "images_baked": dict(baked),
     }
     return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
-
-
-def _partition(node: Node) -> str:
-    return f"partition_{node.partition}" if node.partition else "login"
 
 
 def _variables(home: Home, node: Node, instance: Instance) -> dict[str, Any]:

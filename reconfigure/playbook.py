@@ -61,6 +61,7 @@ def environment(home: Home) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner turns it off where nothing is said
         "ANSIBLE_FORCE_COLOR": "False",
+        "ANSIBLE_NOCOLOR": "1",
         "KIWI_CLUSTER": home.cluster,
         "KIWI_ROOT": str(home.root),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}",
@@ -86,10 +87,11 @@ def run(home: Home, name: str, variables: Mapping[str, Any], limit: str | None =
             envvars=environment(home),
             event_handler=outcome.event,
             cancel_callback=lambda: False,  # or ansible-runner takes the signal handlers for itself
+            suppress_env_files=True,
             quiet=True,
         )
     outcome.seconds = time.monotonic() - began
-    if runner.rc != 0 and not outcome.failed:
+    if not outcome.failed and (runner.rc != 0 or not outcome.reached):
         outcome.failed = {"": _tail(runner)}
     return outcome
 
@@ -100,8 +102,7 @@ def _tail(runner: ansible_runner.Runner) -> str:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the artifacts of old runs, and what a killed run left of its settings."""
+    """Remove the artifacts of old runs."""
     runs = sorted((folder / "artifacts").glob("*"), key=os.path.getmtime)
     for old in runs[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(folder / "env", ignore_errors=True)

@@ -187,13 +187,10 @@ def _fits(faults: Faults, good: Mapping[str, Any], last: int) -> None:
 def _users(faults: Faults, good: Mapping[str, Any]) -> None:
     seen: dict[tuple[str, object], int] = {}
     for index, value in enumerate(good.get("users", [])):
-        user = dict(sitecheck.table(faults, f"users[{index}]", value, sitecheck.USERS))
-        if "uid" in user:
-            user.setdefault("gid", user["uid"])
-        for key in ("name", "uid", "gid"):
+        user = sitecheck.table(faults, f"users[{index}]", value, sitecheck.USERS)
+        for key in ("name", "uid"):
             other = seen.setdefault((key, user[key]), index) if key in user else index
-            given = isinstance(value, dict) and key in value
-            if other != index and given:
+            if other != index:
                 faults.add(f"users[{index}].{key}", user[key], f"another {key}: users[{other}] has it")
 
 

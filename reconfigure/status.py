@@ -9,6 +9,7 @@ from typing import Any
 from reconfigure import journal, serve
 from reconfigure.plan import Observed
 from reconfigure.queue import Queue
+from reconfigure.records import Node
 from reconfigure.work import Cluster
 
 
@@ -30,7 +31,7 @@ def rows(cluster: Cluster, observed: Observed) -> tuple[Row, ...]:
     events = journal.last_events(cluster.home)
     machines = {m.name: f"{m.state} ({m.fault})" if m.fault else m.state for m in observed.machines}
     found = []
-    for name, node in cluster.nodeset.items():
+    for name, node in sorted(cluster.nodeset.items(), key=_order):
         entry, slurm = observed.state.get(name), observed.slurm_node(name)
         made = "" if entry is None else "tainted" if entry.tainted else "made"
         state = slurm.state.lower() if slurm else ""
@@ -38,6 +39,12 @@ def rows(cluster: Cluster, observed: Observed) -> tuple[Row, ...]:
             Row(name, node.role, node.address, made, machines.get(name, ""), state, _event(events.get(name, {})))
         )
     return tuple(found)
+
+
+def _order(item: tuple[str, Node]) -> tuple[bool, str, int]:
+    """Login first, then partitions, their nodes by number."""
+    name, node = item
+    return (node.role != "login", node.partition, int(name.rpartition("-")[2] or 0) if node.partition else 0)
 
 
 def _event(event: dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ def test_the_shipped_data_is_sound() -> None:
         ({"users": [{"name": "a", "uid": 999}]}, "users[0].uid", "999"),
         ({"users": [{"name": "a", "uid": 60001}]}, "users[0].uid", "60001"),
         ({"users": [{"name": "a", "uid": 2000}, {"name": "b", "uid": 2000}]}, "users[1].uid", "2000"),
-        ({"users": [{"name": "a", "uid": 2000}, {"name": "b", "uid": 2001, "gid": 2000}]}, "users[1].gid", "2000"),
+        ({"users": [{"name": "a", "uid": 2000, "gid": 0}]}, "users[0].gid", "0"),
         ({"users": [{"name": "a", "uid": 2000, "keys": [KEY[:40]]}]}, "users[0].keys", "['ssh-ed25519"),
         ({"users": [{"name": "a", "uid": 2000, "keys": [KEY + "\n" + KEY]}]}, "users[0].keys", "['ssh-ed25519"),
         ({"bypass_users": "alice"}, "bypass_users", "'alice'"),
