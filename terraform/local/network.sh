@@ -44,8 +44,11 @@ current_record() { # file: whether it is of this boot; else it is void
 original_elsewhere() { # path: what the bridge of another KIWI_ROOT's cluster says
   local alias
   for alias in /sys/class/net/kw-*/ifalias; do
-    sed -n "s|.* $1=\([0-9]*\).*|\1|p" "$alias"
-  done | head -n 1
+    if [[ $(<"$alias") =~ " $1="([0-9]+) ]]; then
+      echo "${BASH_REMATCH[1]}"
+      return
+    fi
+  done
 }
 
 write_record() { # file, original, ours, clusters...
