@@ -47,7 +47,7 @@ class Listener(threading.Thread):
         while not self._stop.is_set():
             heard = self._session(queue)
             pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
-            if heard or not told:
+            if (heard or not told) and not self._stop.is_set():
                 log.info("no connection to the controller at %s; trying again", self._controller.address)
             told = not heard
             self._stop.wait(pause)

@@ -11,8 +11,8 @@ import json
 import logging
 import shutil
 import sys
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from reconfigure.tfjson import Change, Instance
 log = logging.getLogger(__name__)
 SETTINGS = {"TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 TIMEOUT = 120.0  # seconds, for all but an apply
+POLL = 0.02  # seconds between two looks for new events
 
 
 class TerraformError(KiwiError):
@@ -99,20 +100,21 @@ class Terraform:
         return tfjson.changes(json.loads(self._run(argv("show", "nodes.tfplan", json=IsFlagged))))
 
     def apply(self) -> Applied:
-        """Apply the saved plan, reading events as they come; a node that fails stops no other."""
+        """Apply the saved plan, reading events as they come; a node that fails stops no other.
+
+        Output goes through files: a pipe would break with the driver, and
+        Terraform would die of it before it had saved its state.
+        """
         arguments = argv("apply", "nodes.tfplan", json=IsFlagged, parallelism=20)
-        complaints: list[str] = []
-        with process.start(arguments, cwd=self.folder, env=self._environment) as child:
-            reader = threading.Thread(target=lambda: complaints.extend(child.stderr or ()), daemon=True)
-            reader.start()
+        events, complaints = self.folder / "apply.jsonl", self.folder / "apply.err"
+        with events.open("w+", encoding="utf-8") as out, complaints.open("w", encoding="utf-8") as err:
+            child = process.start(arguments, cwd=self.folder, env=self._environment, stdout=out, stderr=err)
             try:
-                failed, faults = self._follow(child.stdout or ())
-                code = child.wait()
+                failed, faults = self._follow(lines(events, child))
             finally:
-                process.stop(child, grace=15)
-                reader.join()
+                code = process.stop(child, grace=15)
         if code != 0 and not failed and not faults:
-            faults = ["".join(complaints).strip() or f"Terraform ended with {code}"]
+            faults = [complaints.read_text(encoding="utf-8").strip() or f"Terraform ended with {code}"]
         return Applied(failed, tuple(faults))
 
     def _follow(self, lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
@@ -128,6 +130,23 @@ class Terraform:
             else:
                 failed.setdefault(name, reason)
         return failed, faults
+
+
+def lines(path: Path, child: process.Child[str]) -> Iterator[str]:
+    """Lines of a file as a child writes them, until the child has ended."""
+    with path.open(encoding="utf-8") as file:
+        begun = ""
+        while True:
+            ended = child.poll() is not None
+            if text := file.readline():
+                begun += text
+                if begun.endswith("\n"):
+                    yield begun
+                    begun = ""
+            elif ended:
+                return
+            else:
+                time.sleep(POLL)
 
 
 def check(changes: Iterable[Change], made: Iterable[str], removed: Iterable[str]) -> None:
