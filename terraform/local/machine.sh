@@ -97,7 +97,6 @@ remove() { # folders
     end_group "$(group "${folder##*/.}")"
     rm -rf --one-file-system "$folder"
   done
-  rmdir "$root/kiwi/$cluster" "$root/kiwi" "/sys/fs/cgroup/systemd/kiwi/$cluster" /sys/fs/cgroup/systemd/kiwi 2>/dev/null || true
 }
 
 clear_machines() {
@@ -117,6 +116,7 @@ clear_machines() {
     lock "${file%.lock}"
   done
   remove "$machines"/{,.[!.]}*.*
+  rmdir {"$root",/sys/fs/cgroup/systemd}/kiwi{"/$cluster",} 2>/dev/null || true
 }
 
 # --- creating ----------------------------------------------------------------
@@ -183,8 +183,16 @@ sshd() {
     'AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u .ssh/authorized_keys'
 }
 
-# With systemd the scope makes the group.
-make_group() { has_systemd || mkdir -p "$root/$(group "$name.$instance")"; }
+# With systemd the scope makes the group. Else again where a teardown of another
+# cluster has just removed the parent.
+make_group() {
+  local path tries
+  path=$root/$(group "$name.$instance")
+  for tries in 1 2 3 4 5; do
+    if has_systemd || mkdir -p "$path"; then return; fi
+  done
+  return 1
+}
 
 # Detached: own session, clean environment, no descriptor of whoever called.
 # The process that is started here is the machine's as long as it lives.
