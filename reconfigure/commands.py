@@ -135,9 +135,8 @@ def _change(cluster: Cluster, decide: Callable[[Cluster, plan.Observed], Plan], 
         _say({"changed": outcome.changed, **asdict(todo), "failed": dict(outcome.failed)})
     else:
         _show(todo, as_json)
-    for what, reasons in (("refused", todo.refused), ("failed", outcome.failed)):
-        for name, reason in reasons.items():
-            print(f"reconfigure: {name}: {what}: {reason}", file=sys.stderr)
+    for name, reason in todo.refused.items():
+        print(f"reconfigure: {name}: refused: {reason}", file=sys.stderr)
     if "login" in todo.made and "login" not in outcome.failed:
         log.info("the login node is new: bin/up (main.yml) makes the machines a cluster")
     return FAILED if outcome.failed or todo.refused else OK

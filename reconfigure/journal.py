@@ -23,7 +23,10 @@ def write(home: Home, event: str, nodes: Iterable[str] = (), **details: object) 
 
 
 def last_events(home: Home, lines: int = 5000) -> dict[str, dict[str, Any]]:
-    """The newest event of each node among the last lines; a line cut by a crash is left out."""
+    """The newest event of each node among the last lines; a line cut by a crash is left out.
+
+    A clean-up hides no failure: that is the news.
+    """
     path = home.path / "journal.jsonl"
     if not path.exists():
         return {}
@@ -34,5 +37,6 @@ def last_events(home: Home, lines: int = 5000) -> dict[str, dict[str, Any]]:
                 event = json.loads(line)
             except ValueError:
                 continue
-            found.update({name: event for name in event.get("nodes", ())})
+            if event["event"] != "cleanup":
+                found.update({name: event for name in event["nodes"]})
     return found

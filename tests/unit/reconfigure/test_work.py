@@ -1,0 +1,161 @@
+"""A plan carried out: what fails is removed, told and reported; the others go on.
+
+Terraform is real; machines are folders' worth of nothing: the provider, SSH and
+the playbook are small fakes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reconfigure import keys, places, plan, playbook, ready, site, work
+from reconfigure.places import Home
+from reconfigure.providers import Machine
+from reconfigure.slurm import SlurmNode
+from tests.unit.reconfigure.test_terraform import MODULE, NODE
+
+NAMES = ("login", "cpu-1", "cpu-2", "cpu-3")
+
+
+class FakeProvider:
+    """Machines are what the state holds; remembers what was cleared."""
+
+    def __init__(self) -> None:
+        self.cleared: list[tuple[str, str | None]] = []
+        self.terraform: Any = None
+
+    def prepare(self) -> None: ...
+
+    def teardown(self) -> None: ...
+
+    def observe(self) -> tuple[Machine, ...]:
+        return tuple(Machine(n, i.id, "", "running", "") for n, i in self.terraform.instances().items())
+
+    def clear(self, name: str, instance: str | None = None) -> None:
+        self.cleared.append((name, instance))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cluster]:
+    """A cluster whose home is made by hand; Slurm answers and remembers what it was told."""
+    home = Home(tmp_path, "kiwi")
+    keys.make(home, site.load(None))
+    home.run.mkdir()
+    (home.local / "node").mkdir(parents=True)
+    (home.local / "main.tf").write_text(MODULE)
+    (home.local / "node" / "main.tf").write_text(NODE)
+    places.write_json(home.site, site.load(None).data)
+    roles = {name: "login" if name == "login" else "slurm" for name in NAMES}
+    nodes = {
+        name: dict(name=name, role=role, partition="", address="127.0.0.1", image="i", flavor="f", features=[])
+        for name, role in roles.items()
+    }
+    places.write_json(home.nodeset, {"version": 1, "nodes": nodes})
+    fake = FakeProvider()
+    found = work.Cluster(home, lambda _home, _subnet: fake)
+    fake.terraform = found.terraform
+    found.terraform.init()
+    told: list[tuple[tuple[str, ...], str, str]] = []
+    found.controller = SimpleNamespace(  # type: ignore[assignment]
+        nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"POWERING_UP"})) for name in NAMES[1:]},
+        tell=lambda names, state, reason="": told.append((tuple(names), state, reason)),
+        told=told,
+    )
+    monkeypatch.setattr(ready, "wait", lambda addresses, ids, observe, seconds: {})
+    monkeypatch.setattr(playbook, "run", configured())
+    yield found
+
+
+def configured(**failed: str) -> Any:
+    """A playbook that reaches every host of its limit but the failed ones."""
+
+    def run(home: Home, name: str, variables: object, limit: str) -> playbook.Run:
+        hosts = set(limit.split(","))
+        reasons = {host.replace("_", "-"): why for host, why in failed.items()}
+        return playbook.Run(failed={host: why for host, why in reasons.items() if host in hosts}, reached=hosts)
+
+    return run
+
+
+def do(cluster: work.Cluster, wishes: dict[str, str]) -> work.Outcome:
+    observed = cluster.observe()
+    return work.Round(cluster, plan.plan(cluster.nodeset, observed, wishes), observed).carry_out()
+
+
+def made(cluster: work.Cluster) -> set[str]:
+    return set(cluster.terraform.instances())
+
+
+@pytest.fixture
+def with_login(cluster: work.Cluster) -> work.Cluster:
+    assert do(cluster, {"login": "resume"}).failed == {}
+    return cluster
+
+
+def test_made_then_removed(with_login: work.Cluster) -> None:
+    assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == work.Outcome({}, True)
+    assert made(with_login) == {"login", "cpu-1", "cpu-2"}
+    assert keys.new(with_login.home) == set()
+    do(with_login, {"cpu-1": "suspend"})
+    assert made(with_login) == {"login", "cpu-2"}
+    assert not with_login.home.identity("cpu-1").exists()
+
+
+def test_the_login_node_is_left_to_main_yml(cluster: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", None)
+    observed = cluster.observe()
+    todo = plan.sync(cluster.nodeset, observed, ["login", "cpu-1"])
+    assert work.Round(cluster, todo, observed).carry_out() == work.Outcome({}, True)
+    assert keys.new(cluster.home) == set()
+
+
+@pytest.mark.parametrize("where", ["terraform", "start", "playbook"])
+def test_one_that_fails_is_removed_and_told(
+    with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    reason = "the host is full"
+    if where == "terraform":
+        (with_login.home.local / "bad.auto.tfvars").write_text('bad = "cpu-2"\n')
+    if where == "start":
+        monkeypatch.setattr(ready, "wait", lambda *_: {"cpu-2": reason})
+    if where == "playbook":
+        monkeypatch.setattr(playbook, "run", configured(cpu_2=reason))
+    outcome = do(with_login, {"cpu-1": "resume", "cpu-2": "resume"})
+    assert outcome.failed == {"cpu-2": reason}
+    assert made(with_login) == {"login", "cpu-1"}
+    assert with_login.controller.told == [(("cpu-2",), "power_down_force", reason)]  # type: ignore[attr-defined]
+    names = json.loads((with_login.home.local / "nodes.auto.tfvars.json").read_text())["nodes"]
+    assert names == ["cpu-1", "login"]
+    assert not with_login.home.identity("cpu-2").exists()
+    assert do(with_login, {"cpu-1": "resume"}).failed == {}
+
+
+def test_one_that_cannot_be_planned_stops_no_other(with_login: work.Cluster) -> None:
+    node = (with_login.home.local / "node" / "main.tf").read_text()
+    (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
+    outcome = do(with_login, {"cpu-1": "resume", "cpu-3": "resume"})
+    assert set(outcome.failed) == {"cpu-3"}
+    assert "there is no image" in outcome.failed["cpu-3"]
+    assert made(with_login) == {"login", "cpu-1"}
+
+
+def test_a_playbook_that_reaches_nobody_fails_all(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", lambda *_, **__: playbook.Run(failed={"": "no inventory"}))
+    assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "no inventory"}
+    assert made(with_login) == {"login"}
+
+
+def test_every_step_is_journaled_with_seconds(with_login: work.Cluster) -> None:
+    observed = with_login.observe()
+    todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
+    work.Round(with_login, todo, observed, ["17-1"]).carry_out()
+    lines = (with_login.home.path / "journal.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines][-3:]
+    assert [event["event"] for event in events] == ["terraform", "machines", "playbook"]
+    assert all(event["requests"] == ["17-1"] and event["seconds"] >= 0 for event in events)
