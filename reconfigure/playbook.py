@@ -60,6 +60,7 @@ def environment(home: Home) -> dict[str, str]:
     return {
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner turns it off where nothing is said
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",  # ansible-runner's own breaks on bin/up's
         "ANSIBLE_FORCE_COLOR": "False",
         "ANSIBLE_NOCOLOR": "1",
         "KIWI_CLUSTER": home.cluster,

@@ -31,9 +31,15 @@ def command(home: Home) -> list[str]:
 
 
 def settings(home: Home) -> dict[str, str]:
-    """What the worker needs of the environment; a unit inherits nothing."""
+    """All that the worker has of the environment, as a unit or as a session; Ansible wants a UTF-8 locale."""
     path = os.environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    return {"KIWI_ROOT": str(home.root), "PATH": path, "PYTHONPATH": str(REPO), "HOME": os.environ.get("HOME", "/root")}
+    return {
+        "HOME": os.environ.get("HOME", "/root"),
+        "KIWI_ROOT": str(home.root),
+        "LANG": "C.UTF-8",
+        "PATH": path,
+        "PYTHONPATH": str(REPO),
+    }
 
 
 def unit_argv(home: Home, log: Path) -> list[str]:
@@ -56,8 +62,7 @@ def start(home: Home) -> bool:
         process.run(unit_argv(home, log))
     else:
         with log.open("a", encoding="utf-8") as file:
-            environment = {**os.environ, **settings(home)}
-            process.start(command(home), stdout=file, stderr=file, cwd="/", env=environment, new_session=True)
+            process.start(command(home), stdout=file, stderr=file, cwd="/", env=settings(home), new_session=True)
     _wait(home, running=True, seconds=STARTED_WAIT)
     if serve.worker(home) is None:
         raise KiwiError("the worker did not start", hint=f"see {log}")
