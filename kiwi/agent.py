@@ -53,8 +53,7 @@ class Agent:
         self._server.poll(max(0.0, min(due, self._keeper.due() if self._keeper else due)))
         now = time.monotonic()
         if now >= self._beat_at:
-            self._beat_at = now + BEAT
-            self._beat(now)
+            self._beat_at = now + (BEAT if self._beat(now) else TICK)
         if self._keeper and now >= self._tick_at:
             self._tick_at = now + TICK
             self._sync(self._keeper, None)
@@ -70,7 +69,8 @@ class Agent:
         if self._keeper:
             self._keeper.close()
 
-    def _beat(self, now: float) -> None:
+    def _beat(self, now: float) -> bool:
+        """Beat in all partitions; return whether all went well."""
         prune = self._config.role == "login" and now >= self._prune_at
         if prune:
             self._prune_at = now + PRUNE
@@ -80,6 +80,7 @@ class Agent:
             faults = {p.name: str(exc) for p in self._config.partitions}
         for partition in self._config.partitions:
             self._note(f"beat of {partition.name}", faults.get(partition.name, ""))
+        return not faults
 
     def _sync(self, keeper: Keeper, report: Report | None) -> None:
         """Bring the report (if any) and waiting events to the share, and what it says to the keeper."""

@@ -23,7 +23,8 @@ from kiwi.processes import Process, is_system, owned, ranges, signal_all
 log = logging.getLogger(__name__)
 
 STEP = 0.1  # seconds between two looks
-CROWD = 100  # new processes during the grace: this user forks and does not end
+FRESH = 100  # new processes during the grace: this user answers TERM by forking, and gets no more of it
+CROWD, CROWD_GRACE = 256, 1.0  # so many processes get this much grace at most: a full fork bomb has no room for new ones
 SWEEP = 15.0  # seconds after which the rest are survivors
 QUIET = 2  # scans in a row that must find nothing
 
@@ -55,16 +56,17 @@ def clean(target: Target) -> list[Process]:
 
 
 def _terminate(target: Target, uids: Sequence[range]) -> None:
-    """Ask all to end and give them the grace; cut it short for a user who answers by forking."""
+    """Ask all to end and give them the grace; cut it short for a user who forks instead."""
     _systemctl("kill", "--signal=TERM", _slice(target.uid))
     known = {p.pid for p in _signal(uids, signal.SIGTERM)}
-    crowd = len(known) + CROWD
-    end = time.monotonic() + target.grace
-    while time.monotonic() < end:
+    most = len(known) + FRESH
+    began = time.monotonic()
+    while time.monotonic() < began + target.grace:
         time.sleep(STEP)
         present = {p.pid for p in owned(uids)}
         known |= present
-        if not present or len(known) > crowd:
+        crowded = len(present) > CROWD and time.monotonic() > began + CROWD_GRACE
+        if not present or crowded or len(known) > most:
             return
 
 

@@ -45,13 +45,13 @@ def remove_ipc(uid: int, table: Path = SYSVIPC) -> None:
 
 
 def _ipc_ids(path: Path, uid: int) -> list[str]:
-    """Return the ids in one table of /proc/sysvipc whose owner or creator is `uid`."""
+    """Return the ids (second column) in one table of /proc/sysvipc whose owner or creator is `uid`."""
     try:
         head, *rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
     except (FileNotFoundError, ValueError):
         return []
-    records = [dict(zip(head, row)) for row in rows]
-    return [r[f"{path.name}id"] for r in records if str(uid) in (r["uid"], r["cuid"])]
+    owners = [head.index("uid"), head.index("cuid")]
+    return [row[1] for row in rows if str(uid) in [row[i] for i in owners]]
 
 
 def remove_files(uids: Sequence[range], roots: Sequence[str]) -> None:
