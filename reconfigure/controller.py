@@ -25,6 +25,39 @@ CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
 
 
+def ssh_options(home: Home, name: str, **more: object) -> list[str]:
+    """ssh options to a node as root: own key, own CA, nothing of the caller's configuration."""
+    settings: dict[str, object] = {
+        "BatchMode": "yes",
+        "ConnectTimeout": CONNECT_TIMEOUT,
+        "ControlMaster": "no",
+        "ControlPersist": "no",
+        "GlobalKnownHostsFile": "none",
+        "HostKeyAlias": name,
+        "IdentitiesOnly": "yes",
+        "IdentityFile": home.control_key,
+        "LogLevel": "ERROR",
+        "PreferredAuthentications": "publickey",
+        "ServerAliveCountMax": 3,
+        "ServerAliveInterval": 5,
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": home.known_hosts,
+        **more,
+    }
+    return [arg for key, value in settings.items() for arg in ("-o", f"{key}={value}")]
+
+
+def register(home: Home, node: Node) -> str | None:
+    """Restart a node's slurmd, so that it registers anew (its jobs go on); return why that failed."""
+    target = f"root@{node.address}"
+    try:
+        options = ssh_options(home, node.name)
+        process.run(["ssh", "-F", "none", "-T", *options, target, "systemctl restart slurmd"], timeout=CALL_TIMEOUT)
+    except CommandError as exc:
+        return f"its slurmd could not be restarted: {exc.stderr.strip()}"
+    return None
+
+
 class Controller:
     """The cluster's login node, as root."""
 
@@ -33,29 +66,11 @@ class Controller:
         self.address = login.address
 
     def options(self, master: str = "no") -> list[str]:
-        """ssh options: own key, own CA, own socket, nothing of the caller's configuration."""
-        settings = {
-            "BatchMode": "yes",
-            "ConnectTimeout": CONNECT_TIMEOUT,
-            "ControlMaster": master,
-            "ControlPath": self.home.run / "controller.sock",
-            "ControlPersist": "no",
-            "GlobalKnownHostsFile": "none",
-            "HostKeyAlias": "login",
-            "IdentitiesOnly": "yes",
-            "IdentityFile": self.home.control_key,
-            "LogLevel": "ERROR",
-            "PreferredAuthentications": "publickey",
-            "ServerAliveCountMax": 3,
-            "ServerAliveInterval": 5,
-            "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": self.home.known_hosts,
-        }
-        return [arg for key, value in settings.items() for arg in ("-o", f"{key}={value}")]
+        """ssh options with the shared socket."""
+        return ssh_options(self.home, "login", ControlMaster=master, ControlPath=self.home.run / "controller.sock")
 
     def argv(self, command: Sequence[str], master: str = "no") -> list[str]:
-        target = f"root@{self.address}"
-        return ["ssh", "-F", "none", "-T", *self.options(master), target, shlex.join(command)]
+        return ["ssh", "-F", "none", "-T", *self.options(master), f"root@{self.address}", shlex.join(command)]
 
     def call(self, command: Sequence[str]) -> Result:
         """Run a command on the controller; UnreachableError where SSH fails, CommandError where it does."""

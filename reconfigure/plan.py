@@ -42,9 +42,9 @@ class Observed:
 class Plan:
     """What a round will do; names are sorted. `refused` and `power_down` carry reasons.
 
-    `power_up` holds nodes that run while Slurm has them powered down: a slurmd
-    that registers anew is what brings any node back (seen on 24.11), so they
-    are configured, too.
+    `power_up` holds nodes that run while Slurm has them powered down. What brings
+    a node back is a slurmd that registers (seen on 24.11): a new one does when it
+    is configured, one in `register` has to be restarted.
     """
 
     wanted: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class Plan:
     destroy: tuple[str, ...] = ()
     clear: tuple[tuple[str, str], ...] = ()
     configure: tuple[str, ...] = ()
+    register: tuple[str, ...] = ()
     power_up: tuple[str, ...] = ()
     power_down: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -62,12 +63,17 @@ class Plan:
         return tuple(sorted((*self.create, *self.replace)))
 
     @property
+    def brought(self) -> frozenset[str]:
+        """Nodes that shall be up after it."""
+        return frozenset((*self.made, *self.configure, *self.register))
+
+    @property
     def targets(self) -> tuple[str, ...]:
         return tuple(sorted((*self.made, *self.destroy)))
 
     @property
     def changes(self) -> bool:
-        return any((self.targets, self.clear, self.configure, self.power_up, self.power_down))
+        return any((self.targets, self.clear, self.configure, self.register, self.power_up, self.power_down))
 
 
 @dataclass
@@ -77,6 +83,7 @@ class _Draft:
     make: set[str] = field(default_factory=set)
     destroy: set[str] = field(default_factory=set)
     configure: set[str] = field(default_factory=set)
+    register: set[str] = field(default_factory=set)
     power_up: set[str] = field(default_factory=set)
     power_down: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -115,8 +122,10 @@ def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> N
         return
     if not observed.healthy(name):
         draft.make.add(name)
-    elif name in observed.new or (node is not None and node.powering_up):
+    elif name in observed.new:
         draft.configure.add(name)
+    elif node is not None and node.powering_up:
+        draft.register.add(name)
 
 
 def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind: str, by_hand: bool) -> None:
@@ -144,7 +153,9 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
             draft.configure.add(name)
         elif node is not None and node.asleep:
             draft.power_up.add(name)
-            draft.configure.add(name)
+            draft.register.add(name)
+        elif node is not None and node.powering_up:
+            draft.register.add(name)
     draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
     for name, node in (observed.slurm or {}).items():
         gone = name in nodeset and (name in draft.destroy or name not in observed.state)
@@ -172,6 +183,7 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         destroy=tuple(sorted(destroy)),
         clear=tuple(sorted((m.name, m.instance) for m in observed.machines if m.instance not in ids)),
         configure=() if login_new else tuple(sorted(draft.configure | made)),
+        register=tuple(sorted(draft.register)),
         power_up=tuple(sorted(draft.power_up)),
         power_down=draft.power_down,
         refused=draft.refused,

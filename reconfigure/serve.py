@@ -141,8 +141,8 @@ class Worker:
 
 
 def _tell(waiting: Sequence[Request], todo: plan.Plan) -> None:
-    parts = {"create": todo.create, "replace": todo.replace, "destroy": todo.destroy, "configure": todo.configure}
-    shown = ", ".join(f"{what} {records.fold(names)}" for what, names in parts.items() if names)
+    parts = ("create", "replace", "destroy", "configure", "register")
+    shown = ", ".join(f"{what} {records.fold(names)}" for what in parts if (names := getattr(todo, what)))
     log.info("%d requests: %s", len(waiting), shown or "clear what was left")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kiwi.errors import KiwiError
-from reconfigure import journal, keys, lock, places, playbook, ready, records, site, terraform
+from reconfigure import controller, journal, keys, lock, places, playbook, ready, records, site, terraform
 from reconfigure.controller import Controller
 from reconfigure.places import Home
 from reconfigure.plan import Observed, Plan
@@ -75,6 +75,7 @@ class Round:
         self._terraform()
         self._wait()
         self._configure()
+        self._register()
         self._clean_up()
         return Outcome(dict(self.failed), self.changed)
 
@@ -165,13 +166,12 @@ class Round:
         self._fail(failed)
 
     def _fail(self, reasons: Mapping[str, str]) -> None:
-        made = set(self.plan.made) | set(self.plan.configure)
         for name, reason in reasons.items():
             if name not in self.failed:
                 self.failed[name] = reason
                 log.error("%s: %s", name, reason)
                 journal.write(self.cluster.home, "failed", [name], reason=reason, requests=self.requests)
-                if name in made:
+                if name in self.plan.brought:
                     self._tell([name], "power_down_force", reason[:200].replace('"', "'"))
 
     def _wait(self) -> None:
@@ -197,9 +197,17 @@ class Round:
         keys.known(self.cluster.home, set(there) - self.failed.keys())
         self.changed = True
 
+    def _register(self) -> None:
+        """Have slurmd of running nodes register anew."""
+        for name in self.plan.register:
+            with self._step("register", [name]):
+                why = controller.register(self.cluster.home, self.cluster.nodeset[name])
+            self.changed = True
+            self._fail({name: why} if why else {})
+
     def _clean_up(self) -> None:
         """Remove what failed to be made, so that the state holds whole machines only."""
-        broken = sorted(set(self.failed) & (set(self.plan.made) | set(self.plan.configure)))
+        broken = sorted(self.failed.keys() & self.plan.brought)
         if not broken:
             return
         with self._step("cleanup", broken):

@@ -49,7 +49,7 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         pytest.param(
             {"cpu-2": "resume"},
             observed("login", "cpu-2", states={"cpu-2": POWERING}),
-            {"configure": ("cpu-2",)},
+            {"register": ("cpu-2",)},
             id="resume of a healthy node that Slurm waits for",
         ),
         pytest.param(
@@ -172,9 +172,10 @@ GONE = "its machine is gone (reconfigure sync)"
         pytest.param(observed(*ALL, states={"cpu-1": UP, "cpu-2": POWERING}), {}, id="Slurm is powering it up"),
         pytest.param(
             observed(*ALL, states={"cpu-1": OFF}),
-            {"power_up": ("cpu-1",), "configure": ("cpu-1",)},
+            {"power_up": ("cpu-1",), "register": ("cpu-1",)},
             id="persistent and off",
         ),
+        pytest.param(observed(*ALL, states={"cpu-1": POWERING}), {"register": ("cpu-1",)}, id="Slurm waits for it"),
         pytest.param(
             observed(*ALL, "cpu-2", states={"cpu-1": UP, "cpu-2": OFF}), {"destroy": ("cpu-2",)}, id="runs unwanted"
         ),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reconfigure import keys, places, plan, playbook, ready, site, work
+from reconfigure import controller, keys, places, plan, playbook, ready, site, work
 from reconfigure.places import Home
 from reconfigure.providers import Machine
 from reconfigure.slurm import SlurmNode
@@ -69,6 +69,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cl
     )
     monkeypatch.setattr(ready, "wait", lambda addresses, ids, observe, seconds: {})
     monkeypatch.setattr(playbook, "run", configured())
+    monkeypatch.setattr(controller, "register", lambda home, node: None)
     yield found
 
 
