@@ -147,7 +147,7 @@ def _show(todo: Plan, as_json: bool) -> None:
         _say(asdict(todo))
         return
     lines = []
-    for what in ("create", "replace", "destroy", "configure", "register", "power_up"):
+    for what in ("create", "replace", "destroy", "configure", "register"):
         if names := getattr(todo, what):
             lines.append(f"{what}: {records.fold(names)}")
     lines += [f"clear: {name} (machine {instance})" for name, instance in todo.clear]

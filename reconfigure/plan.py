@@ -42,9 +42,9 @@ class Observed:
 class Plan:
     """What a round will do; names are sorted. `refused` and `power_down` carry reasons.
 
-    `power_up` holds nodes that run while Slurm has them powered down. What brings
-    a node back is a slurmd that registers (seen on 24.11): a new one does when it
-    is configured, one in `register` has to be restarted.
+    What brings a node up for Slurm is a slurmd that registers, also where Slurm had
+    powered it down (seen on 24.11): a new one does when it is configured, one in
+    `register` has to be restarted.
     """
 
     wanted: tuple[str, ...] = ()
@@ -54,7 +54,6 @@ class Plan:
     clear: tuple[tuple[str, str], ...] = ()
     configure: tuple[str, ...] = ()
     register: tuple[str, ...] = ()
-    power_up: tuple[str, ...] = ()
     power_down: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,7 +72,7 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        return any((self.targets, self.clear, self.configure, self.register, self.power_up, self.power_down))
+        return any((self.targets, self.clear, self.configure, self.register, self.power_down))
 
 
 @dataclass
@@ -84,7 +83,6 @@ class _Draft:
     destroy: set[str] = field(default_factory=set)
     configure: set[str] = field(default_factory=set)
     register: set[str] = field(default_factory=set)
-    power_up: set[str] = field(default_factory=set)
     power_down: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -136,6 +134,9 @@ def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind
     if node is not None and node.allocated:
         draft.refused[name] = f"it is allocated to a job (Slurm has it {node.state}); end the job first"
         return
+    if node is not None and node.serving and not by_hand:
+        draft.refused[name] = f"Slurm wants it up again (it has it {node.state})"
+        return
     if name in observed.state:
         draft.destroy.add(name)
     if by_hand and kind == "suspend" and node is not None and not node.off:
@@ -151,10 +152,7 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
             draft.make.add(name)
         elif name in observed.new:
             draft.configure.add(name)
-        elif node is not None and node.asleep:
-            draft.power_up.add(name)
-            draft.register.add(name)
-        elif node is not None and node.powering_up:
+        elif node is not None and (node.asleep or node.powering_up):
             draft.register.add(name)
     draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
     for name, node in (observed.slurm or {}).items():
@@ -184,7 +182,6 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         clear=tuple(sorted((m.name, m.instance) for m in observed.machines if m.instance not in ids)),
         configure=() if login_new else tuple(sorted(draft.configure | made)),
         register=tuple(sorted(draft.register)),
-        power_up=tuple(sorted(draft.power_up)),
         power_down=draft.power_down,
         refused=draft.refused,
     )

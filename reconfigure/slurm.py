@@ -45,6 +45,11 @@ class SlurmNode:
         return self.base in ("ALLOCATED", "MIXED") and not self.off
 
     @property
+    def serving(self) -> bool:
+        """Neither down nor off: up, or on its way there."""
+        return self.base != "DOWN" and not self.off
+
+    @property
     def up(self) -> bool:
         """Slurm counts on its machine, now."""
         return not self.off and not self.powering_up

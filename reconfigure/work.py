@@ -67,8 +67,6 @@ class Round:
 
     def carry_out(self) -> Outcome:
         """Do all of the plan; a node that fails stops no other. Returns what came of it."""
-        if self.plan.power_up:
-            self._tell(self.plan.power_up, "power_up")
         for why in sorted(set(self.plan.power_down.values())):
             self._tell([n for n, told in self.plan.power_down.items() if told == why], "power_down_force", why)
         self._clear(self.plan.clear)

@@ -72,6 +72,12 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         ),
         pytest.param({"cpu-2": "suspend"}, observed("login", "cpu-2"), {"destroy": ("cpu-2",)}, id="suspend"),
         pytest.param({"cpu-2": "suspend"}, observed("login"), {}, id="suspend of nothing"),
+        pytest.param(
+            {"cpu-2": "resume_fail"},
+            observed("login", "cpu-2", states={"cpu-2": "DOWN+CLOUD+POWERED_DOWN"}),
+            {"destroy": ("cpu-2",)},
+            id="resume_fail that Slurm has down",
+        ),
         pytest.param({"cpu-2": "resume_fail"}, observed("login", "cpu-2"), {"destroy": ("cpu-2",)}, id="resume_fail"),
         pytest.param({}, observed("login", tainted=("cpu-2",)), {"destroy": ("cpu-2",)}, id="half-made, unwished"),
         pytest.param(
@@ -104,6 +110,12 @@ def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str,
             observed("login", "cpu-1", states={"cpu-1": "MIXED+CLOUD"}),
             "allocated to a job",
             id="allocated",
+        ),
+        pytest.param(
+            {"cpu-2": "suspend"},
+            observed("login", "cpu-2", states={"cpu-2": "IDLE+CLOUD+POWER_UP"}),
+            "wants it up again",
+            id="a suspend that Slurm has thought better of",
         ),
         pytest.param(
             {"cpu-1": "resume_fail"},
@@ -172,7 +184,7 @@ GONE = "its machine is gone (reconfigure sync)"
         pytest.param(observed(*ALL, states={"cpu-1": UP, "cpu-2": POWERING}), {}, id="Slurm is powering it up"),
         pytest.param(
             observed(*ALL, states={"cpu-1": OFF}),
-            {"power_up": ("cpu-1",), "register": ("cpu-1",)},
+            {"register": ("cpu-1",)},
             id="persistent and off",
         ),
         pytest.param(observed(*ALL, states={"cpu-1": POWERING}), {"register": ("cpu-1",)}, id="Slurm waits for it"),

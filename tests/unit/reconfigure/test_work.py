@@ -103,6 +103,7 @@ def test_made_then_removed(with_login: work.Cluster) -> None:
     assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == work.Outcome({}, True)
     assert made(with_login) == {"login", "cpu-1", "cpu-2"}
     assert keys.new(with_login.home) == set()
+    with_login.controller.nodes = lambda: None  # type: ignore[method-assign]
     do(with_login, {"cpu-1": "suspend"})
     assert made(with_login) == {"login", "cpu-2"}
     assert not with_login.home.identity("cpu-1").exists()
