@@ -14,7 +14,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, Optional, Union
+from typing import IO, NamedTuple
 
 from kiwi.errors import KiwiError
 
@@ -55,10 +55,10 @@ def run(
     argv: Sequence[str],
     *,
     check: bool = True,
-    timeout: Optional[float] = 60,
+    timeout: float | None = 60,
     stdin: str = "",
-    cwd: Optional[Union[str, Path]] = None,
-    env: Optional[Mapping[str, str]] = None,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
     secrets: Sequence[str] = (),
 ) -> Result:
     """Run `argv` to its end and return its Result.
@@ -87,11 +87,11 @@ def run(
 def start(
     argv: Sequence[str],
     *,
-    stdin: Union[int, IO[str]] = DEVNULL,
-    stdout: Union[int, IO[str]] = PIPE,
-    stderr: Union[int, IO[str]] = PIPE,
-    cwd: Optional[Union[str, Path]] = None,
-    env: Optional[Mapping[str, str]] = None,
+    stdin: int | IO[str] = DEVNULL,
+    stdout: int | IO[str] = PIPE,
+    stderr: int | IO[str] = PIPE,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
     new_session: bool = False,
 ) -> subprocess.Popen[str]:
     """Start `argv` and return the running child (text, line-buffered).
@@ -128,7 +128,7 @@ def stop(child: subprocess.Popen[str], *, grace: float = 5) -> int:
     return child.wait()
 
 
-def replace(argv: Sequence[str], env: Optional[Mapping[str, str]] = None) -> None:
+def replace(argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
     """Become `argv` (execvp); returns only by raising CommandError."""
     try:
         os.execvpe(argv[0], list(argv), dict(env if env is not None else os.environ))
