@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 STEP = 0.1  # seconds between two looks
 FRESH = 100  # new processes during the grace: this user answers TERM by forking, and gets no more of it
-CROWD, CROWD_GRACE = 256, 1.0  # so many processes get this much grace at most: a full fork bomb has no room for new ones
+CROWD, CROWD_GRACE = 256, 1.0  # so many get at most this much of it: a full fork bomb has no room for new ones
 SWEEP = 15.0  # seconds after which the rest are survivors
 QUIET = 2  # scans in a row that must find nothing
 

@@ -142,7 +142,9 @@ def _build(raw: dict[str, Any]) -> Config:
     return Config(
         node=raw["node"],
         role=raw["role"],
-        partitions=tuple(Partition(p["name"], tuple(sorted(p["nodes"], key=_natural)), Path(p["state"])) for p in raw["partitions"]),
+        partitions=tuple(
+            Partition(p["name"], tuple(sorted(p["nodes"], key=_natural)), Path(p["state"])) for p in raw["partitions"]
+        ),
         admins=frozenset(raw["admins"]),
         bypass=frozenset(raw["bypass"]),
         max_time=raw["max_time"],

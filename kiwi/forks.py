@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, NoReturn
 
 
 class Forked(NamedTuple):
@@ -48,20 +48,33 @@ def fork(body: Callable[[socket.socket], None]) -> Forked:
         body(theirs)
         code = 0
     finally:
+        _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End the child here, whatever happens: it must not return into its parent's code."""
+    try:
         if sys.exc_info()[0]:
             traceback.print_exc()
         sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
         os._exit(code)
 
 
 def _leave_parent(keep: int) -> None:
-    """Close what was inherited except the standard descriptors and `keep`; forget the parent's signal handlers."""
+    """Close what was inherited except the standard descriptors and `keep`; forget the parent's signal handlers.
+
+    The streams are made anew: the parent's may be on a descriptor that is closed here.
+    """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != keep:
             with contextlib.suppress(OSError):
                 os.close(int(name))
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
 
 
 def become(uid: int) -> None:

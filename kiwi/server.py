@@ -56,7 +56,8 @@ class Server:
 
     def poll(self, timeout: float) -> None:
         """Serve what comes within `timeout` seconds; returns sooner when something came."""
-        for key, _ in self._selector.select(timeout):
+        soonest = min((c.deadline - time.monotonic() for c in self._callers), default=timeout)
+        for key, _ in self._selector.select(max(0.0, min(timeout, soonest))):
             if key.data is None:
                 self._accept()
             else:
@@ -64,10 +65,6 @@ class Server:
         now = time.monotonic()
         for caller in [c for c in self._callers if c.deadline < now]:
             self._drop(caller, "too slow")
-
-    def busy(self) -> bool:
-        """Say whether somebody is being served."""
-        return bool(self._callers)
 
     def close(self) -> None:
         for caller in list(self._callers):
@@ -132,10 +129,10 @@ class Server:
         if caller not in self._callers:
             return
         self._callers.discard(caller)
-        self._selector.unregister(caller.channel)
-        caller.channel.close()
         if reason:
             self._refused(caller.peer, reason)
+        self._selector.unregister(caller.channel)
+        caller.channel.close()
 
 
 def _listen(path: Path) -> socket.socket:
