@@ -16,7 +16,7 @@ from reconfigure.site import Site, SiteError
 from reconfigure.terraform import Terraform
 
 MODULES = ("nodeset", "local")
-NOT_COPIED = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*", "tests", "__pycache__")
+NOT_COPIED = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*", "*.tfplan", "apply.*", "tests", "__pycache__")
 
 
 def init(home: Home, site: Site) -> bool:
