@@ -16,7 +16,9 @@ from reconfigure.site import Site, SiteError
 from reconfigure.terraform import Terraform
 
 MODULES = ("nodeset", "local")
-NOT_COPIED = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*", "*.tfplan", "apply.*", "tests", "__pycache__")
+NOT_COPIED = shutil.ignore_patterns(
+    ".terraform*", "*.tfstate*", "*.tfvars*", "*.tfplan", "apply.*", "tests", "__pycache__"
+)
 
 
 def init(home: Home, site: Site) -> bool:
@@ -26,7 +28,7 @@ def init(home: Home, site: Site) -> bool:
     agree with this cluster's machines or with another cluster on this host.
     """
     _no_overlap(home, site)
-    with lock.locked(home):
+    with lock.locked(home, lock.WAIT):
         _layout(home)
         nodeset, new = _nodeset(home, site)
         _same_addresses(home, nodeset)
