@@ -1,0 +1,124 @@
+"""slurm.conf as the role renders it: what it says, and that a real slurmctld reads it."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+from kiwi import process
+
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "slurm"
+POWER = ROLE.parent / "power"
+SITE = {
+    "cluster_name": "kiwi",
+    "suspend_time": 120,
+    "suspend_timeout": 30,
+    "resume_timeout": 300,
+    "flavors": {"small": {"cpus": 1, "memory_mb": 512}, "big": {"cpus": 64, "memory_mb": 200000}},
+    "partitions": [
+        {"name": "cpu", "scheduler": "slurm", "min_nodes": 1, "max_nodes": 4},
+        {"name": "lab", "scheduler": "booking", "min_nodes": 2, "max_nodes": 2},
+        {"name": "gpu", "scheduler": "slurm", "min_nodes": 0, "max_nodes": 2},
+    ],
+}
+
+
+def node(name: str, role: str, address: str, **more: object) -> dict[str, Any]:
+    return {"name": name, "role": role, "address": address, "flavor": "small", "features": [], **more}
+
+
+def site() -> dict[str, Any]:
+    """Values for the template: two Slurm partitions with a booking one between them."""
+    machines = [node("login", "login", "198.18.0.10")]
+    machines += [node(f"cpu-{n}", "slurm", f"198.18.4.{n}") for n in range(1, 5)]
+    machines += [node(f"lab-{n}", "booking", f"198.18.8.{n}") for n in range(1, 3)]
+    machines += [node(f"gpu-{n}", "slurm", f"198.18.12.{n}", flavor="big", features=["a", "b"]) for n in range(1, 3)]
+    constants = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    plain = {key: constants[key] for key in ("_slurm_state", "_slurm_scripts")}
+    return {**copy.deepcopy(SITE), **plain, "nodeset": {machine["name"]: machine for machine in machines}}
+
+
+def render(values: dict[str, Any]) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    return environment.from_string((ROLE / "templates/slurm.conf.j2").read_text()).render(values)
+
+
+def lines(text: str, key: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(f"{key}=")]
+
+
+def test_every_slurm_node_is_named_with_its_address_and_size() -> None:
+    found = lines(render(site()), "NodeName")
+    assert len(found) == 6
+    assert found[0] == "NodeName=cpu-1 NodeAddr=198.18.4.1 CPUs=1 RealMemory=512 State=CLOUD"
+    assert found[5] == "NodeName=gpu-2 NodeAddr=198.18.12.2 CPUs=64 RealMemory=200000 State=CLOUD Feature=a,b"
+
+
+def test_the_first_slurm_partition_is_the_default() -> None:
+    assert lines(render(site()), "PartitionName") == [
+        "PartitionName=cpu Nodes=cpu-[1-4] MaxTime=7-00:00:00 State=UP Default=YES",
+        "PartitionName=gpu Nodes=gpu-[1-2] MaxTime=7-00:00:00 State=UP",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "line"),
+    [
+        (1, 0, ["SuspendExcNodes=cpu-[1-1]"]),
+        (2, 2, ["SuspendExcNodes=cpu-[1-2],gpu-[1-2]"]),
+        (0, 1, ["SuspendExcNodes=gpu-[1-1]"]),
+        (0, 0, []),
+    ],
+)
+def test_the_first_nodes_of_each_partition_stay_up(cpu: int, gpu: int, line: list[str]) -> None:
+    values = site()
+    values["partitions"][0]["min_nodes"], values["partitions"][2]["min_nodes"] = cpu, gpu
+    assert lines(render(values), "SuspendExcNodes") == line
+
+
+@pytest.mark.parametrize("key", [*SITE, "nodeset"])
+def test_a_missing_value_is_an_error(key: str) -> None:
+    values = site()
+    del values[key]
+    with pytest.raises(jinja2.UndefinedError):
+        render(values)
+
+
+def test_an_unknown_flavor_is_an_error() -> None:
+    values = site()
+    values["nodeset"]["cpu-1"]["flavor"] = "huge"
+    with pytest.raises(jinja2.UndefinedError):
+        render(values)
+
+
+def test_every_program_exists_and_only_slurm_writes_the_spool() -> None:
+    values = yaml.safe_load((POWER / "vars/main.yml").read_text())
+    spool = values["_power_spool"][-1]
+    assert (spool["path"], spool["owner"], spool["mode"]) == ("/var/spool/kiwi/requests", "slurm", "0700")
+    folder = site()["_slurm_scripts"] + "/"
+    programs = [line.split(folder)[1] for line in render(site()).splitlines() if f"={folder}" in line]
+    assert set(programs) == {"resume", "suspend", "resume_fail", "reboot", "await_nodes"}
+    for program in programs:
+        assert (ROLE.parents[1] / "slurmscripts" / program).stat().st_mode & 0o111
+
+
+def read_by_slurm(text: str, folder: Path) -> process.Result:
+    """Have sinfo, which parses the whole file before it looks for a controller, read slurm.conf."""
+    if shutil.which("sinfo") is None:
+        pytest.skip("no Slurm on this machine (sinfo): tests/cluster reads it there")
+    (folder / "slurm.conf").write_text(text)
+    return process.run(["sinfo"], check=False, env={"SLURM_CONF": str(folder / "slurm.conf")})
+
+
+def test_slurm_reads_it(tmp_path: Path) -> None:
+    assert "arse" not in read_by_slurm(render(site()), tmp_path).err
+
+
+def test_slurm_refuses_a_broken_one(tmp_path: Path) -> None:
+    assert "Parsing error" in read_by_slurm(render(site()) + "Bogus=1\n", tmp_path).err

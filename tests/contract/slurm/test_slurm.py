@@ -1,0 +1,74 @@
+"""What real Slurms wrote (`record` says how) goes through what the driver reads it with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconfigure import records, slurm
+
+HERE = Path(__file__).parent
+VERSIONS = sorted(path for path in HERE.iterdir() if path.name[0].isdigit())
+
+UP = "IDLE+CLOUD"
+OFF = "IDLE+CLOUD+POWERED_DOWN"
+GOING = "IDLE+CLOUD+POWERING_DOWN"
+COMING = "IDLE+CLOUD+NOT_RESPONDING+POWERING_UP"
+AWAITED = "MIXED+CLOUD+NOT_RESPONDING+POWERING_UP"
+TAKEN = "ALLOCATED+CLOUD"
+FAILED = "DOWN+CLOUD+POWERED_DOWN"
+STATES = {
+    "powered-down": (UP, OFF, OFF, OFF),
+    "mixed": ("MIXED+CLOUD", OFF, OFF, OFF),
+    "allocated": (TAKEN, OFF, OFF, OFF),
+    "powering-up-for-a-job": (TAKEN, AWAITED, AWAITED, OFF),
+    "powering-up-by-hand": (TAKEN, AWAITED, AWAITED, COMING),
+    "forced-down": (TAKEN, COMING, GOING, COMING),
+    "powering-down": (TAKEN, COMING, GOING, GOING),
+    "drained": ("IDLE+CLOUD+DRAIN", COMING, GOING, GOING),
+    "down": ("DOWN+CLOUD+DRAIN", COMING, GOING, GOING),
+    "rebooting": ("DOWN+CLOUD+DRAIN+REBOOT_ISSUED", COMING, GOING, GOING),
+    "resume-timeout": ("DOWN+CLOUD+DRAIN+REBOOT_ISSUED", FAILED, FAILED, OFF),
+}
+
+
+def nodes(version: Path, state: str) -> dict[str, slurm.SlurmNode]:
+    return slurm.parse_nodes((version / f"nodes-{state}.txt").read_text())
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
+def test_every_recording_is_expected(version: Path) -> None:
+    assert {path.name for path in version.glob("nodes-*")} == {f"nodes-{state}.txt" for state in STATES}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
+def test_states(version: Path, state: str) -> None:
+    found = nodes(version, state)
+    assert list(found) == ["cpu-1", "cpu-2", "cpu-3", "cpu-4"]
+    for node, expected in zip(found.values(), STATES[state]):
+        base, *flags = expected.split("+")
+        assert (node.base, node.flags) == (base, frozenset(flags)), node.name
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
+def test_a_reason_with_blanks_and_signs_is_kept(version: Path) -> None:
+    assert nodes(version, "forced-down")["cpu-3"].reason.startswith("no machine: the host is full (found 5 of 5)")
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
+def test_requests_of_its_hooks(version: Path) -> None:
+    found = [records.request(line) for line in (version / "requests.jsonl").read_text().splitlines()]
+    assert [(r.kind, r.nodes) for r in found] == [
+        ("resume", "cpu-[2-3]"),
+        ("resume", "cpu-4"),
+        ("suspend", "cpu-3"),
+        ("suspend", "cpu-4"),
+        ("reboot", "cpu-1"),
+        ("resume", "cpu-3"),
+        ("resume_fail", "cpu-2"),
+        ("resume_fail", "cpu-3"),
+    ]
+    assert found[0].detail and found[0].detail["all_nodes_resume"] == "cpu-[2-3]"
+    assert found[0].detail["jobs"][0]["nodes_resume"] == "cpu-[2-3]" and found[1].detail and not found[1].detail["jobs"]
