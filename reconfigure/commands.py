@@ -127,7 +127,7 @@ def _change(cluster: Cluster, decide: Callable[[Cluster, plan.Observed], Plan], 
     if dry_run:
         _show(decide(cluster, cluster.observe()), as_json)
         return OK
-    with lock.locked(cluster.home):
+    with lock.locked(cluster.home, lock.WAIT):
         observed = cluster.observe()
         todo = decide(cluster, observed)
         outcome = Round(cluster, todo, observed).carry_out()

@@ -24,7 +24,7 @@ def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool
     """
     subnet = _subnet(home)
     service.stop(home)
-    with lock.locked(home):
+    with lock.locked(home, lock.WAIT):
         provider(home, subnet).teardown()
         if busy := mounts(home.path):
             raise KiwiError(f"still mounted: {', '.join(busy)}; nothing was removed", hint="unmount them and try again")

@@ -25,7 +25,7 @@ def write(home: Home, event: str, nodes: Iterable[str] = (), **details: object) 
 def last_events(home: Home, lines: int = 5000) -> dict[str, dict[str, Any]]:
     """The newest event of each node among the last lines; a line cut by a crash is left out.
 
-    A clean-up hides no failure: that is the news.
+    A clean-up and the suspend that follows hide no failure: that is the news.
     """
     path = home.path / "journal.jsonl"
     if not path.exists():
@@ -37,6 +37,6 @@ def last_events(home: Home, lines: int = 5000) -> dict[str, dict[str, Any]]:
                 event = json.loads(line)
             except ValueError:
                 continue
-            if event["event"] != "cleanup":
+            if event["event"] != "cleanup" and event.get("kind") != "suspend":
                 found.update({name: event for name in event["nodes"]})
     return found

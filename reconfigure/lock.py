@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from reconfigure.places import Home
 
 log = logging.getLogger(__name__)
 MARK = "KIWI_LOCK"
+WAIT = 120.0  # seconds that a person's command waits for another change
 INTERRUPT_GRACE = 15.0  # seconds that Terraform has to save its state
 TERM_GRACE = 3.0
 
 
 @contextmanager
-def locked(home: Home, wait: float | None = 120.0) -> Iterator[None]:
+def locked(home: Home, wait: float | None) -> Iterator[None]:
     """Hold the lock of a cluster, rivals ended; wait at most `wait` seconds (None: for ever).
 
     Raises BusyError, naming the holder, where it stays taken.
@@ -110,31 +111,39 @@ def end_rivals(home: Home) -> None:
         if not (rivals := marked(home)):
             return
         log.warning("ending what a killed run left: %s", ", ".join(f"{p} ({_name(p)})" for p in rivals))
-        _signal(rivals, number)
-        _wait(home, grace)
+        _end(home, number, grace)
     while rivals := marked(home):
         _signal(rivals, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def _signal(pids: list[int], number: signal.Signals) -> None:
-    """Signal processes; an interrupt goes to Terraform alone where it is among them.
+def _end(home: Home, number: signal.Signals, grace: float) -> None:
+    """Signal every rival once, also those that are born meanwhile; wait until none is left."""
+    until = time.monotonic() + grace
+    told: set[int] = set()
+    while (rivals := marked(home)) and time.monotonic() < until:
+        targets = set(_first(rivals, number)) - told
+        _signal(targets, number)
+        told |= targets
+        time.sleep(0.05)
+
+
+def _first(rivals: list[int], number: signal.Signals) -> list[int]:
+    """Whom to signal: an interrupt goes to Terraform alone as long as it runs.
 
     Its children (a machine being made) must end by themselves, so that the
     state knows of them.
     """
-    terraforms = [p for p in pids if "terraform" in _name(p) or _name(p) == "tofu"]
-    for pid in terraforms if number == signal.SIGINT and terraforms else pids:
+    terraforms = [p for p in rivals if "terraform" in _name(p) or _name(p) == "tofu"]
+    return terraforms if number == signal.SIGINT and terraforms else rivals
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
-
-
-def _wait(home: Home, grace: float) -> None:
-    until = time.monotonic() + grace
-    while marked(home) and time.monotonic() < until:
-        time.sleep(0.05)
 
 
 def marked(home: Home) -> list[int]:

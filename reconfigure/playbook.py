@@ -98,7 +98,8 @@ def run(home: Home, name: str, variables: Mapping[str, Any], limit: str | None =
 
 
 def _tail(runner: ansible_runner.Runner) -> str:
-    lines = [line.strip() for line in runner.stdout.read().splitlines() if line.strip()]
+    with runner.stdout as output:
+        lines = [line.strip() for line in output.read().splitlines() if line.strip()]
     return " ".join(lines[-5:])[:500] or f"ansible-playbook ended with {runner.rc}"
 
 

@@ -28,8 +28,6 @@ class Queue:
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, timeout=30)
         with self._db:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(_TABLE)
 
     def put(self, request: Request, now: float | None = None) -> bool:

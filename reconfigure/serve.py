@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -38,23 +39,24 @@ class Listener(threading.Thread):
     def __init__(self, home: Home, controller: Controller, wake: threading.Event) -> None:
         super().__init__(name="listener", daemon=True)
         self._home, self._controller, self._wake = home, controller, wake
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self._child: process.Child[str] | None = None
 
     def run(self) -> None:
         pause, told = RECONNECT[0], False
         queue = Queue(self._home.path / "queue.sqlite")
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             heard = self._session(queue)
             pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
-            if (heard or not told) and not self._stop.is_set():
+            if (heard or not told) and not self._ended.is_set():
                 log.info("no connection to the controller at %s; trying again", self._controller.address)
             told = not heard
-            self._stop.wait(pause)
+            self._ended.wait(pause)
+        queue.close()
 
     def _session(self, queue: Queue) -> bool:
-        """One connection, until it ends; return whether anything was heard."""
-        heard = False
+        """One connection, until it ends; return whether it was one: something was heard, or it held."""
+        heard, began = False, time.monotonic()
         with self._controller.follow(sys.stderr) as child:
             self._child = child
             try:
@@ -64,7 +66,7 @@ class Listener(threading.Thread):
             except OSError as exc:
                 log.info("connection to the controller: %s", exc)
             process.stop(child, grace=2)
-        return heard
+        return heard or time.monotonic() - began > RECONNECT[1]
 
     def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:
         try:
@@ -81,7 +83,7 @@ class Listener(threading.Thread):
             child.stdin.flush()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._ended.set()
         if self._child is not None:
             process.stop(self._child, grace=2)
 

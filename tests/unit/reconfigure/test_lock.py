@@ -35,7 +35,7 @@ def close(child: process.Child[str]) -> None:
 
 
 def test_the_busy_message_names_the_holder(home: Home) -> None:
-    with lock.locked(home), pytest.raises(BusyError) as caught, lock.locked(home, wait=0):
+    with lock.locked(home, wait=0), pytest.raises(BusyError) as caught, lock.locked(home, wait=0):
         pass
     assert f"process {os.getpid()}" in str(caught.value)
     assert "since " in str(caught.value)
@@ -49,7 +49,7 @@ def test_it_can_be_taken_again(home: Home) -> None:
 
 
 def test_a_removed_lock_file_is_noticed(home: Home) -> None:
-    with lock.locked(home):
+    with lock.locked(home, wait=0):
         (home.path / "lock").unlink()
         with lock.locked(home, wait=0):
             assert (home.path / "lock").exists()

@@ -1,0 +1,122 @@
+"""The inventory: what playbooks may rely on, through Ansible's own eyes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiwi import process
+from reconfigure import inventory, places, records, site
+from reconfigure.places import REPO, Home
+from reconfigure.tfjson import Instance
+
+RECORDED = Path(__file__).parent / "recorded"
+ROLES = {"login": "login", "cpu-1": "slurm", "cpu-2": "slurm", "lab-1": "booking"}
+NODES = {
+    name: {
+        "name": name,
+        "role": role,
+        "partition": "" if role == "login" else name.split("-")[0],
+        "address": f"198.18.0.{number}",
+        "image": "debian13",
+        "flavor": "small",
+        "features": [],
+    }
+    for number, (name, role) in enumerate(ROLES.items(), 10)
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A cluster's files, without machines."""
+    found = Home(tmp_path, "kiwi")
+    places.write_json(found.nodeset, {"version": 1, "nodes": NODES})
+    places.write_json(found.site, site.load(None).data)
+    image = {"path": str(tmp_path / "images" / "debian13-x"), "hash": "x"}
+    places.write_json(found.local / "cluster.auto.tfvars.json", {"images": {"debian13": image}})
+    places.write_json(Path(image["path"]) / "image.json", {"version": 1})
+    return found
+
+
+def build(home: Home, *names: str) -> inventory.Inventory:
+    state = {name: Instance(f"id-{name}", "address") for name in names}
+    return inventory.build(home, records.nodeset(home.nodeset), state, {})
+
+
+def as_ansible_sees(home: Home) -> dict[str, Any]:
+    """`ansible-inventory --list` from the checkout."""
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
+        "KIWI_CLUSTER": home.cluster,
+        "KIWI_ROOT": str(home.root),
+    }
+    program = str(Path(sys.executable).parent / "ansible-inventory")
+    done = process.run([program, "--list"], env=environment, cwd=REPO)
+    assert "WARNING" not in done.err, done.err
+    return dict(json.loads(done.out, object_hook=lambda found: found.get("__ansible_unsafe", found)))
+
+
+def test_hosts_are_the_machines_of_the_state(home: Home) -> None:
+    found = build(home, "login", "cpu-1", "lab-1", "of-another-site")
+    assert set(found.hosts) == {"login", "cpu-1", "lab-1"}
+    assert found.groups == {
+        "slurm": ("cpu-1",),
+        "booking": ("lab-1",),
+        "nodes": ("cpu-1", "lab-1"),
+        "partition_cpu": ("cpu-1",),
+        "partition_lab": ("lab-1",),
+    }
+
+
+def test_variables_of_a_host(home: Home) -> None:
+    variables = build(home, "cpu-1").hosts["cpu-1"]
+    assert variables["node"] == {**NODES["cpu-1"], "instance": "id-cpu-1"}
+    assert variables["ansible_host"] == "198.18.0.11"
+    assert variables["ansible_user"] == "root"
+    assert variables["ansible_ssh_private_key_file"] == str(home.control_key)
+    for option in ("StrictHostKeyChecking=yes", f"UserKnownHostsFile={home.known_hosts}", "HostKeyAlias=cpu-1"):
+        assert option in variables["ansible_ssh_common_args"]
+    assert "GlobalKnownHostsFile=none" in variables["ansible_ssh_common_args"]
+
+
+def test_ansible_reads_it(home: Home) -> None:
+    state = json.dumps(
+        {
+            "version": 4,
+            "terraform_version": "1.9.0",
+            "serial": 1,
+            "lineage": "x",
+            "outputs": {},
+            "resources": [
+                {
+                    "module": 'module.node["cpu-1"]',
+                    "mode": "managed",
+                    "type": "terraform_data",
+                    "name": "machine",
+                    "provider": 'provider["terraform.io/builtin/terraform"]',
+                    "instances": [{"schema_version": 0, "attributes": {"id": "one"}}],
+                }
+            ],
+        }
+    )
+    shutil.copy(REPO / "terraform" / "local" / "versions.tf", home.local)
+    home.state.write_text(state)
+    found = as_ansible_sees(home)
+    assert set(found["_meta"]["hostvars"]) == {"cpu-1"}
+    variables = found["_meta"]["hostvars"]["cpu-1"]
+    assert variables["node"]["instance"] == "one"
+    assert variables["nodeset"] == NODES
+    assert variables["cluster_home"] == str(home.path)
+    assert variables["kiwi_repo"] == str(REPO)
+    assert variables["images_baked"]["debian13"]["hash"] == "x"
+
+
+def test_a_cluster_that_does_not_exist_has_no_hosts(tmp_path: Path) -> None:
+    assert as_ansible_sees(Home(tmp_path, "kiwi"))["_meta"]["hostvars"] == {}

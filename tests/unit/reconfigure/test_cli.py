@@ -1,0 +1,125 @@
+"""The command line: exit codes, one message each, nothing written on a fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kiwi.errors import BUSY, OK, USAGE
+from reconfigure import cli, commands, lock, service
+from reconfigure.places import Home
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KIWI_ROOT", str(tmp_path))
+    monkeypatch.delenv("KIWI_CLUSTER", raising=False)
+    return tmp_path
+
+
+def site_file(root: Path, text: str) -> str:
+    (root / "site.yml").write_text(text)
+    return str(root / "site.yml")
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in commands.COMMANDS:
+        with pytest.raises(SystemExit) as caught:
+            cli.main([command, "--help"])
+        assert caught.value.code == 0
+        assert f"reconfigure {command}" in capsys.readouterr().out
+
+
+def test_check_prints_one_value_or_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--print", "cluster_name"]) == OK
+    assert capsys.readouterr().out == "kiwi\n"
+    assert cli.main(["check", "--quiet"]) == OK
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("command", [["check"], ["init"]])
+def test_faults_are_told_at_once_and_nothing_is_written(
+    root: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    path = site_file(root, "suspend_time: -3\ncolour: blue\n")
+    assert cli.main([*command, "--site", path]) == USAGE
+    told = capsys.readouterr().err
+    assert "suspend_time: found -3" in told
+    assert "colour: found 'blue'" in told
+    assert [p.name for p in root.iterdir()] == ["site.yml"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["sync"], ["resume", "cpu-1"], ["serve"], ["serve", "--detach"], ["ssh-config"]],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_a_cluster_that_does_not_exist_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--cluster", "nosuch", *arguments]) == USAGE
+    assert "there is no cluster 'nosuch'" in capsys.readouterr().err
+
+
+def test_another_cluster_than_the_site_data_names_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--cluster", "other", "init"]) == USAGE
+    assert "cluster_name" in capsys.readouterr().err
+
+
+def test_init_twice_then_nodes_by_hand(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init"]) == OK
+    assert json.loads(capsys.readouterr().out)["changed"] is True
+    assert cli.main(["init"]) == OK
+    assert json.loads(capsys.readouterr().out)["changed"] is False
+    for wrong, said in (("cpu-9", "cpu-9"), ("cpu-[1", "cpu-[1"), ("", "nodes")):
+        assert cli.main(["resume", wrong]) == USAGE
+        assert said in capsys.readouterr().err
+    assert cli.main(["sync", "--dry-run"]) == OK
+    assert capsys.readouterr().out == "create: cpu-1,lab-[1-2],login\n"
+    private = [p for p in (root / "clusters" / "kiwi").rglob("*") if p.is_file() and ".terraform" not in p.parts]
+    assert [p for p in private if "terraform" not in p.parts and p.stat().st_mode & 0o077] == []
+
+
+def test_two_clusters_must_not_overlap(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init"]) == OK
+    assert cli.main(["init", "--site", site_file(root, "cluster_name: other\n")]) == USAGE
+    assert "subnet: found '198.18.0.0/16'" in capsys.readouterr().err
+    assert not (root / "clusters" / "other").exists()
+
+
+def test_a_held_lock_is_told_by_name(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["init"]) == OK
+    monkeypatch.setattr(lock, "WAIT", 0)
+    with lock.hold(Home(root, "kiwi").path / "lock", wait=0):
+        assert cli.main(["sync"]) == BUSY
+    assert "process " in capsys.readouterr().err
+
+
+def test_down_of_what_never_was(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["down", "--all"]) == OK
+    assert "is removed" in capsys.readouterr().out
+
+
+def test_down_keeps_data_and_keys(root: Path) -> None:
+    assert cli.main(["init"]) == OK
+    home = root / "clusters" / "kiwi"
+    (home / "data").mkdir()
+    (home / "terraform" / "local" / "machine.sh").unlink()  # half-made: nothing was ever made on this host
+    assert cli.main(["down"]) == OK
+    assert {p.name for p in home.iterdir()} == {"data", "ca", "keys"}
+    authority = (home / "ca" / "host_ca.pub").read_text()
+    assert cli.main(["init"]) == OK
+    assert (home / "ca" / "host_ca.pub").read_text() == authority
+    (home / "terraform" / "local" / "machine.sh").unlink()
+    assert cli.main(["down", "--all"]) == OK
+    assert not home.exists()
+
+
+def test_the_unit_has_what_the_worker_needs(root: Path) -> None:
+    argv = service.unit_argv(Home(root, "kiwi"), root / "serve.log")
+    assert argv[:2] == ["systemd-run", "--unit=kiwi-kiwi-serve.service"]
+    for needed in ("--property=Restart=always", "--property=KillMode=process", f"--setenv=KIWI_ROOT={root}"):
+        assert needed in argv
+    assert argv[-3:] == ["--cluster", "kiwi", "serve"]

@@ -1,0 +1,70 @@
+"""Ansible's events become each host's outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconfigure import lock, playbook
+from reconfigure.places import Home
+
+
+def event(kind: str, host: str, **data: Any) -> dict[str, Any]:
+    return {"event": kind, "event_data": {"host": host, "task": "Be a node", **data}}
+
+
+@pytest.mark.parametrize(
+    ("events", "failed", "reached"),
+    [
+        pytest.param([event("runner_on_ok", "a", res={})], {}, {"a"}, id="ok"),
+        pytest.param(
+            [event("runner_on_failed", "a", res={"msg": "no key", "stderr": "x\ny"})],
+            {"a": "Be a node: no key; y"},
+            set(),
+            id="failed",
+        ),
+        pytest.param(
+            [event("runner_on_unreachable", "a", res={"msg": "timed out"})],
+            {"a": "Be a node: timed out"},
+            set(),
+            id="unreachable",
+        ),
+        pytest.param([event("runner_on_failed", "a", res={"msg": "x"}, ignore_errors=True)], {}, set(), id="ignored"),
+        pytest.param(
+            [event("runner_on_failed", "a", res={"censored": "hidden"})],
+            {"a": "Be a node: failed without a message"},
+            set(),
+            id="secret",
+        ),
+        pytest.param(
+            [
+                event("runner_on_failed", "a", res={"msg": "first"}),
+                event("runner_on_failed", "a", res={"msg": "later"}),
+            ],
+            {"a": "Be a node: first"},
+            set(),
+            id="the first failure counts",
+        ),
+        pytest.param([{"event": "verbose", "stdout": "hello"}, {"event": "EOF"}], {}, set(), id="no task's"),
+    ],
+)
+def test_events(events: list[dict[str, Any]], failed: dict[str, str], reached: set[str]) -> None:
+    run = playbook.Run()
+    for one in events:
+        run.event(one)
+    assert (run.failed, run.reached) == (failed, reached)
+
+
+def test_host_keys_are_always_checked_and_children_carry_the_mark(tmp_path: Path) -> None:
+    found = playbook.environment(Home(tmp_path, "kiwi"))
+    assert found["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+    assert found[lock.MARK] == str(tmp_path / "clusters" / "kiwi")
+
+
+def test_a_real_run_on_no_host_says_why(tmp_path: Path) -> None:
+    home = Home(tmp_path, "kiwi")
+    run = playbook.run(home, "node.yml", {}, limit="nosuch")
+    assert run.reached == set()
+    assert "no hosts" in run.failed[""] or "pattern" in run.failed[""]

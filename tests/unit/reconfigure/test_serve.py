@@ -1,0 +1,171 @@
+"""The worker: stores before it acknowledges, merges what waits, does again what a killed one left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+import pytest
+
+from kiwi import process
+from kiwi.errors import BusyError
+from reconfigure import plan, serve
+from reconfigure.places import REPO, Home
+from reconfigure.queue import Queue
+from reconfigure.records import Node, Request
+from reconfigure.tfjson import Instance
+
+PATIENCE = 20.0  # seconds, a bound for what must come
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = Home(tmp_path, "kiwi")
+    found.path.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def queue(home: Home) -> Iterator[Queue]:
+    found = Queue(home.path / "queue.sqlite")
+    yield found
+    found.close()
+
+
+class FakeController:
+    """`follow` runs here on a local spool; counts its sessions."""
+
+    address = "here"
+
+    def __init__(self, spool: Path) -> None:
+        self.spool = spool
+        spool.mkdir()
+        self.sessions: list[process.Child[str]] = []
+
+    def follow(self, complaints: IO[str]) -> process.Child[str]:
+        argv = ["python3", str(REPO / "slurmscripts" / "follow"), str(self.spool)]
+        self.sessions.append(process.start(argv, stdin=process.PIPE, stderr=process.DEVNULL))
+        return self.sessions[-1]
+
+    def leave(self, number: int) -> None:
+        text = f'{{"version":1,"id":"{number}-1","kind":"resume","nodes":"cpu-1","time":1,"detail":null}}'
+        (self.spool / ".tmp").write_text(text)
+        (self.spool / ".tmp").rename(self.spool / f"{number}-1.json")
+
+
+@pytest.fixture
+def listening(home: Home, tmp_path: Path) -> Iterator[tuple[FakeController, threading.Event]]:
+    controller, wake = FakeController(tmp_path / "spool"), threading.Event()
+    listener = serve.Listener(home, controller, wake)  # type: ignore[arg-type]
+    listener.start()
+    yield controller, wake
+    listener.stop()
+    listener.join(PATIENCE)
+
+
+def test_a_request_is_stored_acknowledged_and_wakes(
+    listening: tuple[FakeController, threading.Event], queue: Queue
+) -> None:
+    controller, wake = listening
+    controller.leave(1)
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1"]
+
+
+def test_a_lost_connection_is_made_again(
+    listening: tuple[FakeController, threading.Event], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, wake = listening
+    controller.leave(1)
+    assert wake.wait(PATIENCE)
+    wake.clear()
+    controller.sessions[0].kill()
+    controller.leave(2)
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1", "2-1"]
+    assert len(controller.sessions) == 2
+
+
+NODES = {n: Node(n, "login" if n == "login" else "slurm", "", "", "", "", ()) for n in ("login", "cpu-1", "cpu-2")}
+
+
+class FakeRound:
+    """Remembers plans; may be told to die, or to let a request in meanwhile."""
+
+    done: list[plan.Plan]
+    meanwhile: Any = None
+
+    def __init__(self, cluster: Any, todo: plan.Plan, observed: plan.Observed, requests: list[str]) -> None:
+        self.todo = todo
+
+    def carry_out(self) -> None:
+        if FakeRound.meanwhile:
+            FakeRound.meanwhile()
+        FakeRound.done.append(self.todo)
+
+
+@pytest.fixture
+def worker(home: Home, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
+    """A worker of a cluster where only the login node runs."""
+    FakeRound.done, FakeRound.meanwhile = [], None
+    monkeypatch.setattr(serve, "Round", FakeRound)
+    state = {"login": Instance("id", "address")}
+    machine = SimpleNamespace(name="login", instance="id", state="running")
+    observed = plan.Observed(state, (machine,))  # type: ignore[arg-type]
+    return serve.Worker(home, lambda: SimpleNamespace(nodeset=NODES, observe=lambda: observed))  # type: ignore[arg-type, return-value]
+
+
+def request(number: int, nodes: str) -> Request:
+    return Request(f"{number}-1", "resume", nodes, 1, None)
+
+
+def test_what_waits_is_one_round(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "cpu-1"))
+    queue.put(request(2, "cpu-2"))
+    worker.round(queue)
+    assert [todo.create for todo in FakeRound.done] == [("cpu-1", "cpu-2")]
+    assert queue.waiting() == []
+
+
+def test_what_comes_during_a_round_waits_for_the_next(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "cpu-1"))
+    FakeRound.meanwhile = lambda: queue.put(request(2, "cpu-2"))
+    worker.round(queue)
+    assert [found.id for found in queue.waiting()] == ["2-1"]
+    FakeRound.meanwhile = None
+    worker.round(queue)
+    assert [todo.create for todo in FakeRound.done] == [("cpu-1",), ("cpu-2",)]
+
+
+def test_a_round_that_was_killed_is_done_again(worker: serve.Worker, queue: Queue) -> None:
+    def die() -> None:
+        raise SystemExit
+
+    queue.put(request(1, "cpu-1"))
+    FakeRound.meanwhile = die
+    with pytest.raises(SystemExit):
+        worker.round(queue)
+    assert [found.id for found in queue.waiting()] == ["1-1"]
+    FakeRound.meanwhile = None
+    worker.round(queue)
+    assert [todo.create for todo in FakeRound.done] == [("cpu-1",)]
+
+
+def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "gpu-7"))
+    worker.round(queue)
+    assert FakeRound.done == []
+    assert queue.waiting() == []
+    assert "unknown node" in (worker._home.path / "journal.jsonl").read_text()
+
+
+def test_there_is_one_worker(home: Home) -> None:
+    assert serve.worker(home) is None
+    with serve.alone(home):
+        assert serve.worker(home) is not None
+        with pytest.raises(BusyError, match="runs already"), serve.alone(home):
+            pass
+    assert serve.worker(home) is None
