@@ -104,7 +104,10 @@ def sync(options: Options, wanted: str | None) -> int:
     def decide(cluster: Cluster, observed: plan.Observed) -> Plan:
         return plan.sync(cluster.nodeset, observed, cluster.site.persistent())
 
-    return _change(_cluster(wanted), decide, dry_run=options.dry_run, as_json=options.json)
+    cluster = _cluster(wanted)
+    if not options.dry_run:
+        init.refresh_images(cluster.home, cluster.site)
+    return _change(cluster, decide, dry_run=options.dry_run, as_json=options.json)
 
 
 def by_hand(options: Options, wanted: str | None) -> int:

@@ -65,7 +65,7 @@ def _images(root: Path) -> None:
     variables = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/*.tfvars.json")]
     states = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/terraform.tfstate")]
     for image in sorted((root / "images").glob("[!.]*")):
-        if not any(str(image).removesuffix(".part") in text for text in (mounted, *variables, *states)):
+        if not any(str(image).partition(".part-")[0] in text for text in (mounted, *variables, *states)):
             log.info("removing the image %s", image.name)
             _remove(image)
     (root / "images" / ".lock").unlink(missing_ok=True)

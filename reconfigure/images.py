@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,16 @@ def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
         path = root / "images" / f"{name}-{digest[:12]}"
         found.append(Image(name, settings["release"], digest, str(path), (path / "image.json").exists()))
     return tuple(found)
+
+
+def current(root: Path, site: Site, before: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """{name: {path, hash}} for new machines: what is wanted once it is baked, until then what was baked before."""
+    found = {}
+    for image in images(root, site):
+        old = before.get(image.name)
+        keep = old is not None and not image.baked and (Path(old["path"]) / "image.json").exists()
+        found[image.name] = dict(old) if old is not None and keep else {"path": image.path, "hash": image.hash}
+    return found
 
 
 def content_hash(repo: Path) -> str:

@@ -95,23 +95,31 @@ def _module_files(folder: Path) -> list[Path]:
 
 def _variables(home: Home, site: Site, nodeset: dict[str, Node]) -> bool:
     """Write Terraform's variables and make terraform/local ready."""
-    baked = {image.name: {"path": image.path, "hash": image.hash} for image in images.images(home.root, site)}
     values: dict[str, Any] = {
         "cluster": {"name": home.cluster, "home": str(home.path), "subnet": site.subnet},
         "nodeset": {name: node.data() for name, node in nodeset.items()},
-        "images": baked,
+        "images": images.current(home.root, site, _before(home).get("images", {})),
     }
-    changed = places.write_json(home.local / "cluster.auto.tfvars.json", values)
+    changed = places.write_json(home.variables, values)
     if not (home.local / "nodes.auto.tfvars.json").exists():
         changed = places.write_json(home.local / "nodes.auto.tfvars.json", {"nodes": []})
     Terraform(home.local, lock.environment(home)).init()
     return changed
 
 
+def _before(home: Home) -> dict[str, Any]:
+    return places.read_json(home.variables) if home.variables.exists() else {}
+
+
+def refresh_images(home: Home, site: Site) -> None:
+    """Have new machines made from what has been baked since."""
+    before = _before(home)
+    places.write_json(home.variables, {**before, "images": images.current(home.root, site, before["images"])})
+
+
 def _same_addresses(home: Home, nodeset: dict[str, Node]) -> None:
     """Machines keep their addresses as long as they live."""
-    variables = home.local / "cluster.auto.tfvars.json"
-    before = places.read_json(variables)["nodeset"] if variables.exists() else {}
+    before = _before(home).get("nodeset", {})
     state = Terraform(home.local, lock.environment(home)).instances()
     moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
     if moved:

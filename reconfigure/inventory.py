@@ -80,7 +80,7 @@ def load(home: Home) -> Inventory:
     """The inventory of a cluster as it is now; without hosts where it does not exist yet."""
     if not home.nodeset.exists():
         return build(home, {}, {}, {})
-    named = places.read_json(home.local / "cluster.auto.tfvars.json")["images"]
+    named = places.read_json(home.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
     state = Terraform(home.local, os.environ).instances()
     return build(home, records.nodeset(home.nodeset), state, baked)

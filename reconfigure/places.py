@@ -41,6 +41,11 @@ class Home:
         return self.local / "terraform.tfstate"
 
     @property
+    def variables(self) -> Path:
+        """Terraform's cluster, nodeset and images."""
+        return self.local / "cluster.auto.tfvars.json"
+
+    @property
     def nodeset(self) -> Path:
         return self.path / "nodeset.json"
 

@@ -1,0 +1,61 @@
+"""Images: the hash follows what goes in, and nothing else; new machines get what is baked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconfigure import images, site
+
+SITE = site.load(None)
+FILES = {
+    "playbooks/image.yml": "x",
+    "kiwi/a.py": "x",
+    "slurmscripts/resume": "x",
+    "roles/slurm/tasks/install.yml": "template: src: baked.j2",
+    "roles/slurm/tasks/configure.yml": "x",
+    "roles/slurm/templates/baked.j2": "x",
+    "roles/slurm/templates/later.j2": "x",
+    "roles/slurm/vars/main.yml": "x",
+    "roles/slurm/files/f": "x",
+    "kiwi/__pycache__/a.pyc": "x",
+    "reconfigure/b.py": "x",
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / "repo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "repo"
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_the_hash_follows_what_goes_in(repo: Path, name: str) -> None:
+    before = images.content_hash(repo)
+    (repo / name).write_text(FILES[name] + " changed")
+    outside = name.endswith(("configure.yml", "later.j2", ".pyc", "b.py"))
+    assert (images.content_hash(repo) == before) is outside
+
+
+def test_the_hash_follows_the_mode(repo: Path) -> None:
+    before = images.content_hash(repo)
+    (repo / "slurmscripts/resume").chmod(0o755)
+    assert images.content_hash(repo) != before
+
+
+def test_new_machines_get_what_is_baked(tmp_path: Path) -> None:
+    (wanted,) = images.images(tmp_path, SITE)
+    old = {"path": str(tmp_path / "old"), "hash": "old"}
+    new = {"path": wanted.path, "hash": wanted.hash}
+    assert images.current(tmp_path, SITE, {}) == {"debian13": new}
+    assert images.current(tmp_path, SITE, {"debian13": old}) == {"debian13": new}
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "image.json").touch()
+    assert images.current(tmp_path, SITE, {"debian13": old}) == {"debian13": old}
+    Path(wanted.path).mkdir(parents=True)
+    (Path(wanted.path) / "image.json").touch()
+    assert images.current(tmp_path, SITE, {"debian13": old}) == {"debian13": new}
