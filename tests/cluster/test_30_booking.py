@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 
 import pytest
@@ -18,6 +19,16 @@ sleep 0.5; pgrep -c -u alice
 """
 
 
+@pytest.fixture(autouse=True)
+def _all_free(cluster: Cluster) -> None:
+    """Each test begins with free nodes, whatever the one before left."""
+    for user in ("alice", "bob", "carol"):
+        held = [row["node"] for row in cluster.bookings().values() if row["holder"] == user]
+        if held:
+            cluster.kiwi(user, f"kill -w {','.join(held)}")
+    wait_for("all nodes free", lambda: {row["state"] for row in cluster.bookings().values()} == {"free"}, 60)
+
+
 def free(cluster: Cluster, node: str) -> bool:
     return cluster.bookings()[node]["state"] == "free"
 
@@ -25,7 +36,7 @@ def free(cluster: Cluster, node: str) -> bool:
 def enter(cluster: Cluster, user: str, node: str, command: str = "hostname"):
     """SSH from the login node, as users do."""
     return cluster.ssh(
-        f"{user}@login", f"ssh -o BatchMode=yes -o StrictHostKeyChecking=yes {node} {command!r}", check=False
+        f"{user}@login", f"ssh -o BatchMode=yes -o StrictHostKeyChecking=yes {node} {shlex.quote(command)}", check=False
     )
 
 
