@@ -154,6 +154,7 @@ def _show(todo: Plan, as_json: bool) -> None:
         if names := getattr(todo, what):
             lines.append(f"{what}: {records.fold(names)}")
     lines += [f"clear: {name} (machine {instance})" for name, instance in todo.clear]
+    lines += [f"down, its jobs are lost: {name} ({reason})" for name, reason in todo.lost.items()]
     lines += [f"power_down: {name} ({reason})" for name, reason in todo.power_down.items()]
     lines += [f"refused: {name} ({reason})" for name, reason in todo.refused.items()]
     print("\n".join(lines) or "nothing to do")

@@ -103,6 +103,14 @@ class Controller:
             log.debug("Slurm does not answer: %s", exc)
             return None
 
+    def running(self) -> frozenset[str]:
+        """Nodes that Slurm believes run a job; none where Slurm does not answer."""
+        try:
+            return slurm.parse_running(self.call(["squeue", "-a", "-h", "-o", "%T %N"]).out)
+        except (UnreachableError, CommandError) as exc:
+            log.debug("Slurm does not answer: %s", exc)
+            return frozenset()
+
     def tell(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
         """Set a state of nodes; return why Slurm refused, None where it did not."""
         try:

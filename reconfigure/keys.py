@@ -22,6 +22,7 @@ from reconfigure.site import Site
 
 MUNGE_BYTES = 1024
 NEW = "new"  # file in an identity: this machine was never configured
+REMADE = "remade"  # likewise, in place of one that died
 
 
 def make(home: Home, site: Site) -> bool:
@@ -102,6 +103,22 @@ def known(home: Home, names: Iterable[str]) -> None:
     """Say that nodes are configured, or that another will do it."""
     for name in names:
         (home.identity(name) / NEW).unlink(missing_ok=True)
+
+
+def remake(home: Home, name: str) -> None:
+    """Mark a node whose machine died and is made anew: Slurm has to learn that its jobs are lost."""
+    (home.identity(name) / REMADE).touch(mode=0o600)
+
+
+def remade(home: Home) -> frozenset[str]:
+    """Nodes whose lost jobs Slurm was not yet told of."""
+    return frozenset(path.parent.name for path in home.path.glob(f"identity/*/{REMADE}"))
+
+
+def told(home: Home, names: Iterable[str]) -> None:
+    """Say that Slurm knows of the lost jobs of these nodes."""
+    for name in names:
+        (home.identity(name) / REMADE).unlink(missing_ok=True)
 
 
 def forget(home: Home, names: Iterable[str]) -> None:

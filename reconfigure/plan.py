@@ -18,13 +18,16 @@ Nodeset = Mapping[str, Node]
 class Observed:
     """What is: Terraform's state, machines, Slurm's states (None: it does not answer).
 
-    `new` are machines that were made and never configured.
+    `new` are machines that were made and never configured, `remade` took the
+    place of one that died; `running` are nodes that Slurm believes run a job.
     """
 
     state: Mapping[str, Instance]
     machines: tuple[Machine, ...]
     slurm: Mapping[str, SlurmNode] | None = None
     new: frozenset[str] = frozenset()
+    remade: frozenset[str] = frozenset()
+    running: frozenset[str] = frozenset()
 
     def healthy(self, name: str) -> bool:
         """In the state, whole, and its machine runs."""
@@ -54,6 +57,7 @@ class Plan:
     clear: tuple[tuple[str, str], ...] = ()
     configure: tuple[str, ...] = ()
     register: tuple[str, ...] = ()
+    lost: Mapping[str, str] = field(default_factory=dict)
     power_down: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,7 +76,7 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        return any((self.targets, self.clear, self.configure, self.register, self.power_down))
+        return any((self.targets, self.clear, self.configure, self.register, self.lost, self.power_down))
 
 
 @dataclass
@@ -83,6 +87,7 @@ class _Draft:
     destroy: set[str] = field(default_factory=set)
     configure: set[str] = field(default_factory=set)
     register: set[str] = field(default_factory=set)
+    lost: dict[str, str] = field(default_factory=dict)
     power_down: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -141,6 +146,8 @@ def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind
         draft.destroy.add(name)
     if by_hand and kind == "suspend" and node is not None and not node.off:
         draft.power_down[name] = "suspended by hand (reconfigure suspend)"
+    if kind == "resume_fail" and node is not None and node.stuck:
+        draft.power_down[name] = "it did not come up within ResumeTimeout"
 
 
 def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Plan:
@@ -156,10 +163,23 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
             draft.register.add(name)
     draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
     for name, node in (observed.slurm or {}).items():
-        gone = name in nodeset and (name in draft.destroy or name not in observed.state)
-        if gone and node.up and name not in draft.make:
-            draft.power_down[name] = "its machine is gone (reconfigure sync)"
+        if name in nodeset:
+            _mend(draft, observed, name, node)
     return _finish(draft, nodeset, observed)
+
+
+def _mend(draft: _Draft, observed: Observed, name: str, node: SlurmNode) -> None:
+    """Have Slurm give up jobs whose machine is gone or was made anew, and nodes without a machine.
+
+    A node that is set DOWN loses its jobs at once (man scontrol); power_down_force alone leaves them.
+    """
+    gone = name not in draft.make and (name in draft.destroy or name not in observed.state)
+    if name in observed.running and (gone or name in draft.make or name in observed.remade):
+        draft.lost[name] = "its machine died (reconfigure sync)"
+        if not gone and name not in draft.make:
+            draft.register.add(name)
+    if gone and (node.up or node.stuck or name in draft.lost):
+        draft.power_down[name] = "its machine is gone (reconfigure sync)"
 
 
 def _unwanted(observed: Observed, name: str) -> bool:
@@ -182,6 +202,7 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         clear=tuple(sorted((m.name, m.instance) for m in observed.machines if m.instance not in ids)),
         configure=() if login_new else tuple(sorted(draft.configure | made)),
         register=tuple(sorted(draft.register)),
+        lost=draft.lost,
         power_down=draft.power_down,
         refused=draft.refused,
     )

@@ -40,6 +40,11 @@ class SlurmNode:
         return "POWERED_DOWN" in self.flags and not self.powering_up
 
     @property
+    def stuck(self) -> bool:
+        """Down after a resume that failed: Slurm powers it up for no job until it is told to power it down."""
+        return self.base == "DOWN" and self.asleep
+
+    @property
     def allocated(self) -> bool:
         """A job has it and nobody has asked to power it down."""
         return self.base in ("ALLOCATED", "MIXED") and not self.off
@@ -65,6 +70,13 @@ def parse_nodes(text: str) -> dict[str, SlurmNode]:
             name = fields["NodeName"]
             found[name] = SlurmNode(name, base, frozenset(flags), fields.get("Reason", ""))
     return found
+
+
+def parse_running(text: str) -> frozenset[str]:
+    """Names of the nodes of running jobs, of `squeue -h -o '%T %N'`; a CONFIGURING job has none yet."""
+    jobs = [line.split(maxsplit=1) for line in text.splitlines()]
+    lists = [job[1] for job in jobs if len(job) == 2 and job[0] == "RUNNING"]
+    return frozenset(name for hostlist in lists for name in records.expand(hostlist))
 
 
 def update(names: Iterable[str], state: str, reason: str = "") -> list[str]:

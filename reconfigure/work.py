@@ -50,7 +50,8 @@ class Cluster:
         found = Observed(self.terraform.instances(), tuple(self.provider.observe()), new=keys.new(self.home))
         if not self.has_slurm or not found.healthy("login"):
             return found
-        return Observed(found.state, found.machines, self.controller.nodes(), found.new)
+        remade, running = keys.remade(self.home), self.controller.running()
+        return Observed(found.state, found.machines, self.controller.nodes(), found.new, remade, running)
 
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")
@@ -67,14 +68,16 @@ class Round:
 
     def carry_out(self) -> Outcome:
         """Do all of the plan; a node that fails stops no other. Returns what came of it."""
-        for why in sorted(set(self.plan.power_down.values())):
-            self._tell([n for n, told in self.plan.power_down.items() if told == why], "power_down_force", why)
+        self._tell_all(self.plan.lost, "down")
+        self._tell_all(self.plan.power_down, "power_down_force")
         self._clear(self.plan.clear)
         self._terraform()
         self._wait()
         self._configure()
         self._register()
         self._clean_up()
+        if self.observed.slurm is not None:
+            keys.told(self.cluster.home, self.observed.remade)
         return Outcome(dict(self.failed), self.changed)
 
     @contextmanager
@@ -87,6 +90,10 @@ class Round:
         finally:
             seconds = round(time.monotonic() - began, 3)
             journal.write(self.cluster.home, event, nodes, seconds=seconds, **details, **notes)
+
+    def _tell_all(self, reasons: Mapping[str, str], state: str) -> None:
+        for why in sorted(set(reasons.values())):
+            self._tell([name for name, told in reasons.items() if told == why], state, why)
 
     def _tell(self, names: Iterable[str], state: str, reason: str = "") -> None:
         names = self.cluster.slurm(names)
@@ -127,6 +134,8 @@ class Round:
             self.cluster.provider.prepare()
         for name in made:
             keys.identity(home, self.cluster.nodeset[name])
+            if name in self.plan.replace and self.observed.slurm is None:
+                keys.remake(home, name)
         if "login" in made:  # main.yml configures all of them
             keys.known(home, keys.new(home))
 

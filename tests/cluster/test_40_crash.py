@@ -45,13 +45,20 @@ def test_the_control_side_stopped_for_a_minute(cluster: Cluster) -> None:
     assert len(set(out.split())) == 3
 
 
+def running(cluster: Cluster) -> bool:
+    return "RUNNING" in cluster.ssh("root@login", "squeue -h -o %T").out
+
+
 def test_every_machine_killed_then_up(cluster: Cluster) -> None:
     cluster.ssh("alice@login", "echo precious >~/keep.txt")
+    lost = cluster.child("bob@login", "srun -N 2 sleep 1000")
+    wait_for("a job runs on two nodes", lambda: "cpu-2" in cluster.instances() and running(cluster), 60)
     before = cluster.instances()
     for file in cluster.home.glob("machines/*/instance.json"):
         pid = json.loads(file.read_text())["pid"]
         if Path(f"/proc/{pid}").exists():
             os.kill(pid, signal.SIGKILL)
+    process.stop(lost)
     cluster.up()
     after = cluster.instances()
     assert set(after) >= {"login", "cpu-1", "lab-1", "lab-2"}

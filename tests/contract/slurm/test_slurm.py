@@ -72,3 +72,9 @@ def test_requests_of_its_hooks(version: Path) -> None:
     ]
     assert found[0].detail and found[0].detail["all_nodes_resume"] == "cpu-[2-3]"
     assert found[0].detail["jobs"][0]["nodes_resume"] == "cpu-[2-3]" and found[1].detail and not found[1].detail["jobs"]
+
+
+def test_nodes_of_running_jobs() -> None:
+    text = "RUNNING cpu-[1-3]\nCONFIGURING cpu-4\nPENDING \nRUNNING gpu-1\n"
+    assert slurm.parse_running(text) == {"cpu-1", "cpu-2", "cpu-3", "gpu-1"}
+    assert slurm.parse_running("") == frozenset()

@@ -21,13 +21,16 @@ def observed(
     orphans: tuple[tuple[str, str], ...] = (),
     states: dict[str, str] | None = None,
     new: tuple[str, ...] = (),
+    remade: tuple[str, ...] = (),
+    running: tuple[str, ...] = (),
 ) -> plan.Observed:
     """Machines of these names run; `dead` and `tainted` ones are in the state too."""
     state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
     machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
     machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
     lines = "\n".join(f"NodeName={name} State={value}" for name, value in (states or {}).items())
-    return plan.Observed(state, tuple(machines), slurm.parse_nodes(lines) if states else None, frozenset(new))
+    nodes = slurm.parse_nodes(lines) if states else None
+    return plan.Observed(state, tuple(machines), nodes, frozenset(new), frozenset(remade), frozenset(running))
 
 
 def shown(found: plan.Plan) -> dict[str, object]:
@@ -75,7 +78,7 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         pytest.param(
             {"cpu-2": "resume_fail"},
             observed("login", "cpu-2", states={"cpu-2": "DOWN+CLOUD+POWERED_DOWN"}),
-            {"destroy": ("cpu-2",)},
+            {"destroy": ("cpu-2",), "power_down": {"cpu-2": "it did not come up within ResumeTimeout"}},
             id="resume_fail that Slurm has down",
         ),
         pytest.param({"cpu-2": "resume_fail"}, observed("login", "cpu-2"), {"destroy": ("cpu-2",)}, id="resume_fail"),
@@ -159,6 +162,7 @@ def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: plan.Observed, expe
 
 
 ALL = ("login", "cpu-1", "lab-1")
+LOST = "its machine died (reconfigure sync)"
 GONE = "its machine is gone (reconfigure sync)"
 
 
@@ -195,6 +199,31 @@ GONE = "its machine is gone (reconfigure sync)"
             observed(*ALL, dead=("cpu-2",), states={"cpu-1": UP, "cpu-2": "DOWN*+CLOUD"}),
             {"destroy": ("cpu-2",), "power_down": {"cpu-2": GONE}},
             id="died under Slurm",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": UP, "cpu-2": "ALLOCATED+CLOUD+POWERED_DOWN"}, running=("cpu-2",)),
+            {"lost": {"cpu-2": LOST}, "power_down": {"cpu-2": GONE}},
+            id="Slurm believes a job runs on a node that is gone",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": UP, "cpu-2": "ALLOCATED+CLOUD+POWERED_DOWN"}),
+            {},
+            id="a job waits for a node that Slurm has not yet asked for",
+        ),
+        pytest.param(
+            observed("login", "lab-1", dead=("cpu-1",), states={"cpu-1": "ALLOCATED+CLOUD"}, running=("cpu-1",)),
+            {"lost": {"cpu-1": LOST}, "replace": ("cpu-1",), "configure": ("cpu-1",)},
+            id="a persistent node died with a job",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": "ALLOCATED+CLOUD"}, running=("cpu-1",), remade=("cpu-1",)),
+            {"lost": {"cpu-1": LOST}, "register": ("cpu-1",)},
+            id="a persistent node was made anew while Slurm was away",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": UP, "cpu-2": "DOWN+CLOUD+POWERED_DOWN"}),
+            {"power_down": {"cpu-2": GONE}},
+            id="stuck after a resume that failed",
         ),
     ],
 )
