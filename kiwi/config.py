@@ -72,7 +72,7 @@ KEYS = {
     "version": _Key(lambda v: v == VERSION and type(v) is int, str(VERSION)),
     "node": _Key(_is_name, '"lab-1"'),
     "role": _Key(lambda v: v in ("login", "booking"), '"login" or "booking"'),
-    "partitions": _Key(lambda v: isinstance(v, list) and bool(v), "a list with at least one partition"),
+    "partitions": _Key(lambda v: isinstance(v, list), "a list; empty where no partition is booked"),
     "admins": _Key(_is_names, '["carol"]'),
     "bypass": _Key(_is_names, "[]"),
     "max_time": _Key(_is_between(1, 366 * 86400), "604800 (seconds)"),

@@ -81,7 +81,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._ran = True
         self._log(what, result)
         answer = result._result
-        details = [str(answer[key]).strip() for key in ("msg", "stdout", "stderr") if answer.get(key)]
+        says = "stderr" if answer.get("stderr") else "stdout"
+        details = [str(answer[key]).strip() for key in ("msg", says) if answer.get(key)]
         self._line(f"{what}: {result._host.get_name()}: {result._task.get_name()}")
         for detail in dict.fromkeys(details):
             self._line("  " + "\n  ".join(detail.splitlines()[-20:]))
