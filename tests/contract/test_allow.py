@@ -8,7 +8,7 @@ import pytest
 
 from kiwi import allow, process
 
-GATE = Path(__file__).resolve().parents[3] / "roles/gate/files/gate"
+GATE = Path(__file__).resolve().parents[2] / "roles/gate/files/gate"
 BOOT = "a011a577-d6fc-475f-a369-b35c6cf3f59a"
 SAID = ["Kiwi: lab-1 is booked by alice until 2026-11-21 15:00:00 UTC.", "Book it: kiwi alloc -w lab-1 -t 3600"]
 WHOLE = allow.render(BOOT, allow.Entry("alice", 100, 200), SAID)
