@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kiwi import process
 from kiwi.errors import OK
+from reconfigure import places
 from reconfigure.work import Cluster
 
 JOB_TIMEOUT = 120.0  # seconds
@@ -20,9 +21,16 @@ def welcome(cluster: Cluster) -> int:
         job = f"srun -p {up.name} hostname"
         out = process.run(["ssh", "-F", config, f"{user}@login", job], timeout=JOB_TIMEOUT).out.strip()
         print(f"{user}@login $ {job}\n{out}\n")
-    tries = [f"bin/login {user}@login"]
-    tries += [f"bin/login {user}@login 'srun -p {p.name} -N {min(3, p.max_nodes)} hostname'" for p in slurm[:1]]
-    tries += [f"bin/login {user}@login 'kiwi alloc -w {p.name}-1 -t 1:00:00'" for p in booking[:1]]
-    tries += ["bin/login --ssh-config"]
+    login = f"bin/login {_which(cluster)}{user}@login"
+    tries = [login]
+    tries += [f"{login} 'srun -p {p.name} -N {min(3, p.max_nodes)} hostname'" for p in slurm[:1]]
+    tries += [f"{login} 'kiwi alloc -w {p.name}-1 -t 1:00:00'" for p in booking[:1]]
+    tries += [f"bin/login {_which(cluster)}--ssh-config"]
     print(f"The cluster {cluster.home.cluster} is up. To try:\n  " + "\n  ".join(tries[:3]))
     return OK
+
+
+def _which(cluster: Cluster) -> str:
+    """The option that names a cluster that is not the shipped one."""
+    name = cluster.home.cluster
+    return "" if name == places.default_cluster({}) else f"--cluster {name} "

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,14 @@ class Cluster:
     def ssh(self, target: str, command: str, *, check: bool = True, timeout: float = 120) -> process.Result:
         return self.command("login", target, command, check=check, timeout=timeout)
 
-    def child(self, target: str, command: str) -> process.Child[str]:
-        """An SSH session that goes on beside the test."""
-        return process.start([str(REPO / "bin/login"), "--cluster", self.name, target, command])
+    @contextmanager
+    def child(self, target: str, command: str) -> Iterator[process.Child[str]]:
+        """An SSH session that goes on beside the test; ended with the block."""
+        with process.start([str(REPO / "bin/login"), "--cluster", self.name, target, command]) as session:
+            try:
+                yield session
+            finally:
+                process.stop(session)
 
     def kiwi(self, user: str, arguments: str, *, node: str = "login", check: bool = True) -> process.Result:
         return self.ssh(f"{user}@{node}", f"kiwi {arguments}", check=check)

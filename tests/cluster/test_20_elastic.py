@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kiwi import process
 from tests.cluster.conftest import Cluster, wait_for
 
 # Files that a node's own life changes: logs, run-time state, Slurm's saved state and the share.
@@ -84,15 +83,12 @@ def test_wrong_nodes_get_one_sentence(cluster: Cluster, arguments: tuple[str, ..
 
 
 def test_an_allocated_node_is_not_deleted(cluster: Cluster) -> None:
-    with_job = cluster.child("alice@login", "srun -w cpu-1 sleep 30")
-    try:
+    with cluster.child("alice@login", "srun -w cpu-1 sleep 30"):
         wait_for("cpu-1 is allocated", lambda: cluster.slurm()["cpu-1"] in {"allocated", "mixed"}, 30)
         refused = cluster.command("reconfigure", "suspend", "cpu-1", check=False)
         assert refused.code != 0
         assert "allocated" in refused.err + refused.out
         assert "cpu-1" in cluster.instances()
-    finally:
-        process.stop(with_job)
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(cluster: Cluster) -> None:

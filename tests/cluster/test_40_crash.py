@@ -23,12 +23,12 @@ def restart(cluster: Cluster) -> None:
 
 def test_the_worker_killed_in_an_apply(cluster: Cluster) -> None:
     wait_for("all idle", lambda: all_idle(cluster), 120)
-    job = cluster.child("alice@login", "srun -N 3 hostname")
     names = cluster.home / "terraform/local/nodes.auto.tfvars.json"
-    wait_for("a machine is being made", lambda: "cpu-3" in names.read_text(), 60, pause=0.02)
-    os.kill(worker(cluster), signal.SIGKILL)
-    restart(cluster)
-    out, _ = job.communicate(timeout=240)
+    with cluster.child("alice@login", "srun -N 3 hostname") as job:
+        wait_for("a machine is being made", lambda: "cpu-3" in names.read_text(), 60, pause=0.02)
+        os.kill(worker(cluster), signal.SIGKILL)
+        restart(cluster)
+        out, _ = job.communicate(timeout=240)
     assert len(set(out.split())) == 3
     wait_for("back to the start", lambda: all_idle(cluster), 180)
     assert set(cluster.instances()) == {"login", "cpu-1", "lab-1", "lab-2"}
@@ -37,11 +37,11 @@ def test_the_worker_killed_in_an_apply(cluster: Cluster) -> None:
 def test_the_control_side_stopped_for_a_minute(cluster: Cluster) -> None:
     wait_for("all idle", lambda: all_idle(cluster), 120)
     cluster.command("reconfigure", "serve", "--stop")
-    job = cluster.child("alice@login", "srun -N 3 hostname")
-    time.sleep(60)
-    assert job.poll() is None
-    restart(cluster)
-    out, _ = job.communicate(timeout=240)
+    with cluster.child("alice@login", "srun -N 3 hostname") as job:
+        time.sleep(60)
+        assert job.poll() is None
+        restart(cluster)
+        out, _ = job.communicate(timeout=240)
     assert len(set(out.split())) == 3
 
 
@@ -51,14 +51,13 @@ def running(cluster: Cluster) -> bool:
 
 def test_every_machine_killed_then_up(cluster: Cluster) -> None:
     cluster.ssh("alice@login", "echo precious >~/keep.txt")
-    lost = cluster.child("bob@login", "srun -N 2 sleep 1000")
-    wait_for("a job runs on two nodes", lambda: "cpu-2" in cluster.instances() and running(cluster), 60)
-    before = cluster.instances()
-    for file in cluster.home.glob("machines/*/instance.json"):
-        pid = json.loads(file.read_text())["pid"]
-        if Path(f"/proc/{pid}").exists():
-            os.kill(pid, signal.SIGKILL)
-    process.stop(lost)
+    with cluster.child("bob@login", "srun -N 2 sleep 1000"):
+        wait_for("a job runs on two nodes", lambda: "cpu-2" in cluster.instances() and running(cluster), 60)
+        before = cluster.instances()
+        for file in cluster.home.glob("machines/*/instance.json"):
+            pid = json.loads(file.read_text())["pid"]
+            if Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
     cluster.up()
     after = cluster.instances()
     assert set(after) >= {"login", "cpu-1", "lab-1", "lab-2"}
