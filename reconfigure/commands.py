@@ -186,6 +186,9 @@ def work(options: Options, wanted: str | None) -> int:
 
 def remove(options: Options, wanted: str | None) -> int:
     home = _home(wanted)
+    if not home.path.exists():
+        print(f"there is no cluster {home.cluster} in {home.root}; nothing to remove")
+        return OK
     down.down(home, provider, options.all)
     kept = "" if options.all else f"; data and keys are kept in {home.path}"
     print(f"the cluster {home.cluster} is removed{kept}")

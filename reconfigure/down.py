@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kiwi.errors import KiwiError
-from reconfigure import lock, places, service, site
+from reconfigure import lock, places, records, service, site
+from reconfigure.controller import Controller
 from reconfigure.places import Home
 from reconfigure.providers import Provider
 
@@ -25,6 +27,7 @@ def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool
     subnet = _subnet(home)
     service.stop(home)
     with lock.locked(home, lock.WAIT):
+        _save_jobs(home)
         provider(home, subnet).teardown()
         if busy := mounts(home.path):
             raise KiwiError(f"still mounted: {', '.join(busy)}; nothing was removed", hint="unmount them and try again")
@@ -36,6 +39,13 @@ def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool
             home.path.rmdir()
     if everything:
         _images(home.root)
+
+
+def _save_jobs(home: Home) -> None:
+    """Have slurmctld write its state, which it otherwise does seconds late; a dead one has none to write."""
+    if home.nodeset.exists():
+        with contextlib.suppress(KiwiError):
+            Controller(home, records.nodeset(home.nodeset)["login"]).call(["systemctl", "stop", "slurmctld"])
 
 
 def _subnet(home: Home) -> str:

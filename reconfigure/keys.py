@@ -22,7 +22,7 @@ from reconfigure.site import Site
 
 MUNGE_BYTES = 1024
 NEW = "new"  # file in an identity: this machine was never configured
-REMADE = "remade"  # likewise, in place of one that died
+REMADE = "remade"  # likewise: it was made while Slurm was away
 
 
 def make(home: Home, site: Site) -> bool:
@@ -106,7 +106,7 @@ def known(home: Home, names: Iterable[str]) -> None:
 
 
 def remake(home: Home, name: str) -> None:
-    """Mark a node whose machine died and is made anew: Slurm has to learn that its jobs are lost."""
+    """Mark a node made while Slurm was away: it may believe that a job runs there, on a machine that is gone."""
     (home.identity(name) / REMADE).touch(mode=0o600)
 
 

@@ -18,8 +18,8 @@ Nodeset = Mapping[str, Node]
 class Observed:
     """What is: Terraform's state, machines, Slurm's states (None: it does not answer).
 
-    `new` are machines that were made and never configured, `remade` took the
-    place of one that died; `running` are nodes that Slurm believes run a job.
+    `new` are machines that were made and never configured, `remade` were
+    made while Slurm was away; `running` are nodes that Slurm believes run a job.
     """
 
     state: Mapping[str, Instance]

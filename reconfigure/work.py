@@ -134,7 +134,7 @@ class Round:
             self.cluster.provider.prepare()
         for name in made:
             keys.identity(home, self.cluster.nodeset[name])
-            if name in self.plan.replace and self.observed.slurm is None:
+            if self.observed.slurm is None:
                 keys.remake(home, name)
         if "login" in made:  # main.yml configures all of them
             keys.known(home, keys.new(home))

@@ -99,7 +99,8 @@ def test_a_held_lock_is_told_by_name(
 
 def test_down_of_what_never_was(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["down", "--all"]) == OK
-    assert "is removed" in capsys.readouterr().out
+    assert "nothing to remove" in capsys.readouterr().out
+    assert not (root / "clusters").exists()
 
 
 def test_down_keeps_data_and_keys(root: Path) -> None:
