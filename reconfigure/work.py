@@ -173,13 +173,14 @@ class Round:
         self._fail(failed)
 
     def _fail(self, reasons: Mapping[str, str]) -> None:
-        for name, reason in reasons.items():
-            if name not in self.failed:
-                self.failed[name] = reason
-                log.error("%s: %s", name, reason)
-                journal.write(self.cluster.home, "failed", [name], reason=reason, requests=self.requests)
-                if name in self.plan.brought:
-                    self._tell([name], "power_down_force", reason[:200].replace('"', "'"))
+        """Note failures, those of one reason together, and tell Slurm of nodes it waits for."""
+        fresh = {name: reason for name, reason in reasons.items() if name not in self.failed}
+        self.failed |= fresh
+        for reason in dict.fromkeys(fresh.values()):
+            names = [name for name in fresh if fresh[name] == reason]
+            log.error("%s: failed: %s", records.fold(names), reason)
+            journal.write(self.cluster.home, "failed", names, reason=reason, requests=self.requests)
+            self._tell(self.plan.brought & set(names), "power_down_force", reason[:200].replace('"', "'"))
 
     def _wait(self) -> None:
         """Wait until the new machines answer; one that stops fails at once with its fault."""
