@@ -27,8 +27,10 @@ def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool
     subnet = _subnet(home)
     service.stop(home)
     with lock.locked(home, lock.WAIT):
-        _save_jobs(home)
-        provider(home, subnet).teardown()
+        machines = provider(home, subnet)
+        if any(machine.name == "login" and machine.state == "running" for machine in machines.observe()):
+            _save_jobs(home)
+        machines.teardown()
         if busy := mounts(home.path):
             raise KiwiError(f"still mounted: {', '.join(busy)}; nothing was removed", hint="unmount them and try again")
         for path in home.path.iterdir():
@@ -42,10 +44,9 @@ def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool
 
 
 def _save_jobs(home: Home) -> None:
-    """Have slurmctld write its state, which it otherwise does seconds late; a dead one has none to write."""
-    if home.nodeset.exists():
-        with contextlib.suppress(KiwiError):
-            Controller(home, records.nodeset(home.nodeset)["login"]).call(["systemctl", "stop", "slurmctld"])
+    """Have slurmctld write its state, which it otherwise does seconds late."""
+    with contextlib.suppress(KiwiError):
+        Controller(home, records.nodeset(home.nodeset)["login"]).call(["systemctl", "stop", "slurmctld"])
 
 
 def _subnet(home: Home) -> str:
