@@ -78,3 +78,32 @@ def test_nodes_of_running_jobs() -> None:
     text = "RUNNING cpu-[1-3]\nCONFIGURING cpu-4\nPENDING \nRUNNING gpu-1\n"
     assert slurm.parse_running(text) == {"cpu-1", "cpu-2", "cpu-3", "gpu-1"}
     assert slurm.parse_running("") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "expected"),
+    [
+        ("powered-down", "cpu-1", {"serving", "up"}),
+        ("powered-down", "cpu-2", {"off", "asleep"}),
+        ("powering-up-by-hand", "cpu-4", {"powering_up", "serving"}),
+        ("allocated", "cpu-1", {"allocated", "serving", "up"}),
+        ("forced-down", "cpu-3", {"off"}),
+        ("down", "cpu-1", {"up"}),
+        ("resume-timeout", "cpu-2", {"off", "asleep", "stuck"}),
+    ],
+)
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
+def test_what_the_states_mean(version: Path, state: str, name: str, expected: set[str]) -> None:
+    node = nodes(version, state)[name]
+    meanings = ("off", "asleep", "powering_up", "allocated", "serving", "up", "stuck")
+    assert {meaning for meaning in meanings if getattr(node, meaning)} == expected
+
+
+def test_what_slurm_is_told() -> None:
+    assert slurm.update(["cpu-2", "cpu-1"], "power_down_force", "the host is full") == [
+        "scontrol",
+        "update",
+        "nodename=cpu-[1-2]",
+        "state=power_down_force",
+        "reason=the host is full",
+    ]

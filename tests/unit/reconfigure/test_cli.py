@@ -9,6 +9,7 @@ import pytest
 
 from kiwi.errors import BUSY, OK, USAGE
 from reconfigure import cli, commands, lock, service
+from reconfigure.controller import Controller
 from reconfigure.places import Home
 
 
@@ -101,6 +102,15 @@ def test_down_of_what_never_was(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["down", "--all"]) == OK
     assert "nothing to remove" in capsys.readouterr().out
     assert not (root / "clusters").exists()
+
+
+def test_down_asks_nobody_where_no_machine_runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the cluster's bridge its addresses are somebody else's."""
+    assert cli.main(["init"]) == OK
+    asked: list[object] = []
+    monkeypatch.setattr(Controller, "call", lambda self, command: asked.append(command))
+    assert cli.main(["down"]) == OK
+    assert asked == []
 
 
 def test_down_keeps_data_and_keys(root: Path) -> None:
