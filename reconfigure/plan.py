@@ -114,7 +114,7 @@ def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_
         elif kind in ("suspend", "resume_fail"):
             _remove(draft, nodeset, observed, name, kind, by_hand)
         else:
-            draft.refused[name] = f"a {kind} is not known here"
+            _reboot(draft, nodeset, observed, name)
     return _finish(draft, nodeset, observed)
 
 
@@ -129,6 +129,19 @@ def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> N
         draft.configure.add(name)
     elif node is not None and node.powering_up:
         draft.register.add(name)
+
+
+def _reboot(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> None:
+    """`scontrol reboot`: a new machine from the newest image in place of the old one."""
+    node = observed.slurm_node(name)
+    if nodeset[name].role != "slurm":
+        draft.refused[name] = "only nodes of Slurm partitions are made anew by a reboot"
+    elif node is not None and node.allocated:
+        draft.refused[name] = f"it is allocated to a job (Slurm has it {node.state}); end the job first"
+    elif node is not None and node.off:
+        draft.refused[name] = f"it is powered down (Slurm has it {node.state})"
+    else:
+        draft.make.add(name)
 
 
 def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind: str, by_hand: bool) -> None:

@@ -58,6 +58,17 @@ def test_ssh_never_asks_for_a_new_or_a_remade_node(cluster: Cluster) -> None:
     assert len(seen) == 2
 
 
+def test_a_reboot_makes_the_node_anew(cluster: Cluster) -> None:
+    before = cluster.instances()
+    cluster.ssh("root@login", "scontrol reboot ASAP nextstate=RESUME cpu-1")
+    wait_for("another machine", lambda: cluster.instances().get("cpu-1") not in (None, before["cpu-1"]), 60)
+    wait_for("cpu-1 is idle again", lambda: cluster.slurm()["cpu-1"] == "idle", 60)
+    assert cluster.ssh("alice@login", "srun -w cpu-1 hostname").out.strip() == "cpu-1"
+    assert {name: i for name, i in cluster.instances().items() if name != "cpu-1"} == {
+        name: i for name, i in before.items() if name != "cpu-1"
+    }
+
+
 def test_a_batch_job_runs_too(cluster: Cluster) -> None:
     cluster.ssh("bob@login", "cd && sbatch -W -N2 -o out.txt --wrap 'srun hostname'", timeout=240)
     out = cluster.ssh("bob@login", "cat out.txt; rm out.txt").out

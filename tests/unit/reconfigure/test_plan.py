@@ -73,6 +73,12 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
             {"replace": ("cpu-2",), "configure": ("cpu-2",)},
             id="resume of a half-made node",
         ),
+        pytest.param(
+            {"cpu-1": "reboot"},
+            observed("login", "cpu-1", states={"cpu-1": "DOWN+CLOUD+DRAIN+REBOOT_ISSUED"}),
+            {"replace": ("cpu-1",), "configure": ("cpu-1",)},
+            id="reboot",
+        ),
         pytest.param({"cpu-2": "suspend"}, observed("login", "cpu-2"), {"destroy": ("cpu-2",)}, id="suspend"),
         pytest.param({"cpu-2": "suspend"}, observed("login"), {}, id="suspend of nothing"),
         pytest.param(
@@ -107,7 +113,18 @@ def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str,
         pytest.param({"gpu-1": "resume"}, observed("login"), "unknown node", id="unknown"),
         pytest.param({"login": "suspend"}, observed("login"), "login node stays", id="login"),
         pytest.param({"cpu-1": "resume"}, observed(dead=("login",)), "login node does not run", id="no login"),
-        pytest.param({"cpu-1": "reboot"}, observed("login", "cpu-1"), "reboot", id="reboot"),
+        pytest.param(
+            {"lab-1": "reboot"}, observed("login", "lab-1"), "only nodes of Slurm", id="reboot of a booked node"
+        ),
+        pytest.param(
+            {"cpu-1": "reboot"},
+            observed("login", "cpu-1", states={"cpu-1": "MIXED+CLOUD"}),
+            "allocated to a job",
+            id="reboot of an allocated node",
+        ),
+        pytest.param(
+            {"cpu-2": "reboot"}, observed("login", states={"cpu-2": OFF}), "powered down", id="reboot of nothing"
+        ),
         pytest.param(
             {"cpu-1": "suspend"},
             observed("login", "cpu-1", states={"cpu-1": "MIXED+CLOUD"}),
