@@ -8,7 +8,6 @@ masked in logs and errors.
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import signal
 import subprocess
@@ -23,7 +22,6 @@ log = logging.getLogger(__name__)
 Child = subprocess.Popen
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
-STDOUT = subprocess.STDOUT
 
 
 class Result(NamedTuple):
@@ -126,11 +124,3 @@ def stop(child: subprocess.Popen[str], *, grace: float = 5) -> int:
         except subprocess.TimeoutExpired:
             continue
     return child.wait()
-
-
-def replace(argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-    """Become `argv` (execvp); returns only by raising CommandError."""
-    try:
-        os.execvpe(argv[0], list(argv), dict(env if env is not None else os.environ))
-    except FileNotFoundError as exc:
-        raise CommandError(argv, 127, f"{argv[0]}: not found") from exc

@@ -1,8 +1,7 @@
 """Terraform as the driver uses it: plan, check, apply, with each node's outcome.
 
 Arguments come from python-terraform's builder; processes from kiwi.process, so
-that the events of an apply are read as they come. `python -m
-reconfigure.terraform ARGS…` runs the Terraform that was found.
+that the events of an apply are read as they come.
 """
 
 from __future__ import annotations
@@ -162,12 +161,3 @@ def check(changes: Iterable[Change], made: Iterable[str], removed: Iterable[str]
                     f"refused: Terraform would {action} {change.address}, which nobody asked for",
                     hint="look with `terraform plan` in the cluster's terraform/local folder",
                 )
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Become the Terraform that was found."""
-    process.replace([*binary(), *arguments])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -5,8 +5,11 @@
 # ruff: noqa: TID252
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -270,6 +273,17 @@ def apply(params: dict[str, Any], command: systemd.Command, dry: bool) -> Outcom
     return outcome
 
 
+@contextmanager
+def alone(folder: str = "/etc") -> Iterator[None]:
+    """Let one bundle at a time work on a machine: the worker and bin/up may meet on it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def main() -> None:
     """Read the arguments, apply them, answer with what changed."""
     module = Quiet(argument_spec=ARGUMENTS, supports_check_mode=True)
@@ -277,7 +291,8 @@ def main() -> None:
     if is_stale(module.params["marker"], module.params["marker_path"]):
         module.exit_json(changed=False, stale=True, changed_files=[], enabled=[], started=[], restarted=[])
     try:
-        outcome = apply(module.params, module.run_command, module.check_mode)
+        with alone():
+            outcome = apply(module.params, module.run_command, module.check_mode)
     except BundleError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**outcome.result())

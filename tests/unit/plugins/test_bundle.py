@@ -1,6 +1,7 @@
 """The bundle module, run as Ansible runs it: arguments in, JSON out; systemctl is a fake that logs."""
 
 import base64
+import fcntl
 import json
 import os
 import stat
@@ -238,3 +239,22 @@ def test_no_units_are_touched_in_the_tree_of_an_image(machine, monkeypatch):
     monkeypatch.setattr(systemd, "runs", lambda: False)
     assert machine.call(files=[machine.file("f", units=["a.service"])], units=["a.service"])["changed"]
     assert machine.log() == []
+
+
+def test_one_bundle_at_a_time(machine, monkeypatch):
+    """bin/up twice at once, or beside the worker: one removed the other's half-written files."""
+    met = []
+
+    def as_another_would(file):
+        other = os.open("/etc", os.O_RDONLY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            met.append(file.path)
+        finally:
+            os.close(other)
+
+    monkeypatch.setattr(bundle.place, "write", as_another_would)
+    machine.call(files=[machine.file("f")])
+    machine.call(files=[machine.file("f")])
+    assert met == [str(machine.root / "f")] * 2
