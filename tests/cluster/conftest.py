@@ -1,6 +1,7 @@
-"""One real cluster for all tests of this folder; removed with everything at the end.
+"""Two real clusters for all tests of this folder; removed with everything at the end.
 
-KIWI_KEEP=1 keeps it (and its image) for the next run.
+`cluster` (ktest) serves nearly all tests; `second` (ktwo) is made where a test first asks for it.
+KIWI_KEEP=1 keeps them (and their images) for the next run.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import pytest
 from kiwi import process
 
 REPO = Path(__file__).resolve().parents[2]
-SITE = REPO / "tests" / "cluster" / "site.yml"
-NAME = "ktest"
+ROOT = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))
+SITES = {"ktest": REPO / "tests" / "cluster" / "site.yml", "ktwo": REPO / "tests" / "cluster" / "second.yml"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Cluster:
     """The commands that people use, with this cluster's name."""
 
     name: str
-    home: Path
+
+    @property
+    def home(self) -> Path:
+        return ROOT / "clusters" / self.name
 
     def command(self, *argv: str, check: bool = True, timeout: float = 300, stdin: str = "") -> process.Result:
         """Run a program of the checkout: up, down, login or reconfigure."""
@@ -39,7 +43,7 @@ class Cluster:
         )
 
     def up(self) -> process.Result:
-        return self.command("up", "--site", str(SITE), timeout=900)
+        return self.command("up", "--site", str(SITES[self.name]), timeout=900)
 
     def ssh(self, target: str, command: str, *, check: bool = True, timeout: float = 120) -> process.Result:
         return self.command("login", target, command, check=check, timeout=timeout)
@@ -88,26 +92,43 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float, pause: 
 def host_state() -> dict[str, str]:
     """What a cluster may change on this host: links, rules, sysctls, mounts."""
     sysctls = ("net/ipv4/ip_forward", "fs/inotify/max_user_instances")
+    links = (p.name for p in Path("/sys/class/net").iterdir())
+    rules = process.run(["nft", "list", "tables"]).out.splitlines()
+    mounts = Path("/proc/mounts").read_text().splitlines()
     return {
-        "links": "\n".join(sorted(p.name for p in Path("/sys/class/net").iterdir() if "ktest" in p.name)),
-        "rules": "\n".join(line for line in process.run(["nft", "list", "tables"]).out.splitlines() if "ktest" in line),
-        "mounts": "\n".join(line for line in Path("/proc/mounts").read_text().splitlines() if "ktest" in line),
+        "links": "\n".join(sorted(filter(_is_ours, links))),
+        "rules": "\n".join(filter(_is_ours, rules)),
+        "mounts": "\n".join(filter(_is_ours, mounts)),
         **{name: Path("/proc/sys", name).read_text() for name in sysctls},
     }
 
 
+def _is_ours(line: str) -> bool:
+    return any(name in line for name in SITES)
+
+
 @pytest.fixture(scope="session")
 def before() -> dict[str, str]:
-    """The host's state before the cluster was made."""
+    """The host's state before any cluster was made."""
     return host_state()
 
 
-@pytest.fixture(scope="session")
-def cluster(before: dict[str, str]) -> Iterator[Cluster]:
+def _cluster(name: str) -> Iterator[Cluster]:
     if os.geteuid() != 0:
         pytest.skip("needs root: real machines are made on this host")
-    made = Cluster(NAME, Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")) / "clusters" / NAME)
+    made = Cluster(name)
     made.up()
     yield made
     if not os.environ.get("KIWI_KEEP"):
         made.command("down", "--all")
+
+
+@pytest.fixture(scope="session")
+def cluster(before: dict[str, str]) -> Iterator[Cluster]:
+    yield from _cluster("ktest")
+
+
+@pytest.fixture(scope="session")
+def second(cluster: Cluster) -> Iterator[Cluster]:
+    """Another cluster beside the first one, on another release."""
+    yield from _cluster("ktwo")
