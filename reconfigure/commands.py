@@ -80,6 +80,7 @@ def check(options: Options, wanted: str | None) -> int:
 def initialise(options: Options, wanted: str | None) -> int:
     found = _site(options.site, wanted)
     home = places.home(found.cluster_name)
+    provider(home, found.subnet).check()
     changed = init.init(home, found)
     baked = [image.data() for image in images.images(home.root, found)]
     _say({"changed": changed, "cluster": home.cluster, "home": str(home.path), "images": baked})

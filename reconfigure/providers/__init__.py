@@ -36,6 +36,9 @@ class Provider(Protocol):
     All raise CommandError where a program of the host or the cloud fails.
     """
 
+    def check(self) -> None:
+        """Raise UsageError where machines cannot be here with this site data; changes nothing."""
+
     def prepare(self) -> None:
         """Make what the machines of the cluster share: network and data."""
 

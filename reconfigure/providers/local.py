@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiwi import process
+from kiwi.errors import UsageError
+from kiwi.process import CommandError
+from reconfigure import places
 from reconfigure.providers import Machine
 
 SLURM_UID = 64030  # Debian's slurm, fixed by the distribution
@@ -39,6 +42,15 @@ class LocalProvider:
     subnet: str
     root: Path
     proc: Path = Path("/proc")
+
+    def check(self) -> None:
+        """Raise UsageError where the subnet overlaps what this host reaches already; changes nothing."""
+        source = places.REPO / "terraform" / "local" / "network.sh"
+        env = {"PATH": PATH, "KIWI_CLUSTER": self.cluster, "KIWI_SUBNET": self.subnet}
+        try:
+            process.run(["bash", str(source), "check"], env=env)
+        except CommandError as exc:
+            raise UsageError(exc.stderr.strip(), hint="nothing was changed") from exc
 
     def prepare(self) -> None:
         """Make the data folders (owner and mode too), the bridge, its rules and the host's settings."""

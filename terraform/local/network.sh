@@ -3,10 +3,11 @@
 #
 #   network.sh up        bridge, address, rules and the host's settings; again: nothing changes
 #   network.sh down      takes all of it away; nothing to do where nothing is there
+#   network.sh check     whether `up` would be refused: the subnet overlaps what this host reaches
 #   network.sh bridge    prints the bridge's name
 #
 # Input comes in the environment: KIWI_CLUSTER; for up and down also KIWI_HOST
-# (folder, see below) and for up KIWI_SUBNET and KIWI_GATEWAY (with prefix).
+# (folder, see below), for check and up KIWI_SUBNET, and for up KIWI_GATEWAY (with prefix).
 #
 # Settings of the whole host are counted: KIWI_HOST/SETTING holds lines
 # `boot ID`, `original VALUE`, `ours VALUE` and a `cluster NAME` for each that
@@ -191,8 +192,9 @@ down() {
 }
 
 case ${1:-} in
+  check) : "${KIWI_SUBNET:?}"; check_routes ;;
   up) up ;;
   down) down ;;
   bridge) echo "$bridge" ;;
-  *) echo "usage: network.sh up|down|bridge" >&2; exit 2 ;;
+  *) echo "usage: network.sh check|up|down|bridge" >&2; exit 2 ;;
 esac

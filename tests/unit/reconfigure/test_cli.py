@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from kiwi.errors import BUSY, OK, USAGE
+from kiwi.process import CommandError
 from reconfigure import cli, commands, lock, service
 from reconfigure.controller import Controller
 from reconfigure.places import Home
+from reconfigure.providers import local
+from reconfigure.providers.local import LocalProvider
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KIWI_ROOT", str(tmp_path))
     monkeypatch.delenv("KIWI_CLUSTER", raising=False)
+    monkeypatch.setattr(LocalProvider, "check", lambda provider: None)  # this host may have a cluster there
     return tmp_path
 
 
@@ -86,6 +90,20 @@ def test_two_clusters_must_not_overlap(root: Path, capsys: pytest.CaptureFixture
     assert cli.main(["init", "--site", site_file(root, "cluster_name: other\n")]) == USAGE
     assert "subnet: found '198.18.0.0/16'" in capsys.readouterr().err
     assert not (root / "clusters" / "other").exists()
+
+
+def test_a_subnet_that_the_host_reaches_is_refused_before_anything_is_written(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object, **__: object) -> None:
+        raise CommandError(["bash", "network.sh", "check"], 1, "subnet 198.18.0.0/16 overlaps what this host reaches")
+
+    monkeypatch.undo()
+    monkeypatch.setenv("KIWI_ROOT", str(root))
+    monkeypatch.setattr(local.process, "run", taken)
+    assert cli.main(["init"]) == USAGE
+    assert "subnet 198.18.0.0/16 overlaps what this host reaches" in capsys.readouterr().err
+    assert not (root / "clusters").exists()
 
 
 def test_a_held_lock_is_told_by_name(
