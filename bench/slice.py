@@ -9,7 +9,6 @@ first output.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import statistics
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kiwi import process
+from reconfigure import journal, places
 
 REPO = Path(__file__).resolve().parent.parent
 SITE = REPO / "bench" / "site.yml"
@@ -64,8 +64,8 @@ def at_rest() -> bool:
 
 
 def events(since: float) -> list[dict[str, Any]]:
-    lines = (HOME / "journal.jsonl").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["time"] >= since]
+    found, _ = journal.read(places.home(NAME))
+    return [event for event in found if event["time"] >= since]
 
 
 def way(line: str) -> Way:

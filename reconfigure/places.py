@@ -69,6 +69,19 @@ class Home:
     def log(self) -> Path:
         return self.path / "log"
 
+    @property
+    def journal(self) -> Path:
+        return self.log / "journal.jsonl"
+
+    @property
+    def doing(self) -> Path:
+        """What the holder of the lock does at this moment."""
+        return self.run / "doing.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics"
+
     def identity(self, node: str) -> Path:
         return self.path / "identity" / node
 

@@ -75,8 +75,14 @@ class Plan:
         return tuple(sorted((*self.made, *self.destroy)))
 
     @property
+    def touched(self) -> frozenset[str]:
+        """Nodes that something is done with."""
+        cleared = (name for name, _ in self.clear)
+        return frozenset((*self.targets, *cleared, *self.brought, *self.lost, *self.power_down))
+
+    @property
     def changes(self) -> bool:
-        return any((self.targets, self.clear, self.configure, self.register, self.lost, self.power_down))
+        return bool(self.touched)
 
 
 @dataclass

@@ -86,6 +86,16 @@ def request(line: str) -> Request:
     return found
 
 
+def jobs(request: Request) -> dict[str, str]:
+    """Nodes by id of the job that Slurm wants them for, of its resume file (`nodes` on 22.05, later nodes_resume)."""
+    asked = (request.detail or {}).get("jobs")
+    found = {}
+    for job in asked if isinstance(asked, list) else ():
+        if isinstance(job, dict) and isinstance(job.get("job_id"), int):
+            found[str(job["job_id"])] = str(job.get("nodes_resume") or job.get("nodes") or "")
+    return found
+
+
 def expand(hostlist: str) -> tuple[str, ...]:
     """The names of a hostlist such as cpu-[1-3]; UsageError where it is none."""
     try:

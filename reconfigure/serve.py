@@ -76,7 +76,8 @@ class Listener(threading.Thread):
             log.error("%s", exc)
             return
         if queue.put(request):
-            journal.write(self._home, "request", records.expand(request.nodes), request=request.id, kind=request.kind)
+            details = {"request": request.id, "kind": request.kind, "jobs": records.jobs(request)}
+            journal.write(self._home, "request", records.expand(request.nodes), **details)
             self._wake.set()
         if child.stdin is not None:
             child.stdin.write(f"{request.id}\n")
@@ -135,11 +136,16 @@ class Worker:
             todo = plan.plan(cluster.nodeset, observed, plan.merge(waiting))
             for name, reason in todo.refused.items():
                 log.warning("%s: %s", name, reason)
-                journal.write(self._home, "refused", [name], reason=reason)
+                journal.write(self._home, "refused", [name], reason=reason, requests=_of(waiting, name))
             if todo.changes:
                 _tell(waiting, todo)
                 Round(cluster, todo, observed, [request.id for request in waiting]).carry_out()
             queue.finish(waiting)
+
+
+def _of(waiting: Sequence[Request], name: str) -> list[str]:
+    """Ids of the requests that name a node."""
+    return [request.id for request in waiting if name in records.expand(request.nodes)]
 
 
 def _tell(waiting: Sequence[Request], todo: plan.Plan) -> None:

@@ -28,7 +28,7 @@ class Row:
 
 def rows(cluster: Cluster, observed: Observed) -> tuple[Row, ...]:
     """One row a node of the nodeset."""
-    events = journal.last_events(cluster.home)
+    events = journal.last_events(journal.read(cluster.home)[0])
     machines = {m.name: f"{m.state} ({m.fault})" if m.fault else m.state for m in observed.machines}
     found = []
     for name, node in sorted(cluster.nodeset.items(), key=_order):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kiwi.errors import KiwiError
-from reconfigure import controller, journal, keys, lock, places, playbook, ready, records, site, terraform
+from reconfigure import controller, journal, keys, lock, places, playbook, progress, ready, records, site, terraform
 from reconfigure.controller import Controller
 from reconfigure.places import Home
 from reconfigure.plan import Observed, Plan
@@ -63,11 +64,20 @@ class Round:
     def __init__(self, cluster: Cluster, plan: Plan, observed: Observed, requests: Sequence[str] = ()) -> None:
         self.cluster, self.plan, self.observed = cluster, plan, observed
         self.requests = list(requests)
+        self.id = journal.new_round()
         self.failed: dict[str, str] = {}
         self.changed = False
 
     def carry_out(self) -> Outcome:
         """Do all of the plan; a node that fails stops no other. Returns what came of it."""
+        began = time.monotonic()
+        self._journal("round", self.plan.touched, command=" ".join(["reconfigure", *sys.argv[1:]]))
+        self._do()
+        seconds = round(time.monotonic() - began, 3)
+        self._journal("done", self.plan.touched, seconds=seconds, failed=sorted(self.failed))
+        return Outcome(dict(self.failed), self.changed)
+
+    def _do(self) -> None:
         self._tell_all(self.plan.lost, "down")
         self._tell_all(self.plan.power_down, "power_down_force")
         self._clear(self.plan.clear)
@@ -78,18 +88,20 @@ class Round:
         self._clean_up()
         if self.observed.slurm is not None:
             keys.told(self.cluster.home, self.observed.remade)
-        return Outcome(dict(self.failed), self.changed)
+
+    def _journal(self, event: str, nodes: Iterable[str], **details: object) -> None:
+        """Write an event of this round, which its id joins to the requests it is for."""
+        journal.write(self.cluster.home, event, nodes, round=self.id, requests=self.requests, **details)
 
     @contextmanager
     def _step(self, event: str, nodes: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Journal a step with its duration; what the caller puts into the mapping goes along."""
-        began, details = time.monotonic(), {"requests": self.requests} if self.requests else {}
-        notes: dict[str, Any] = {}
+        began, notes = time.monotonic(), dict[str, Any]()
         try:
-            yield notes
+            with progress.doing(self.cluster.home, event, nodes, self.id):
+                yield notes
         finally:
-            seconds = round(time.monotonic() - began, 3)
-            journal.write(self.cluster.home, event, nodes, seconds=seconds, **details, **notes)
+            self._journal(event, nodes, seconds=round(time.monotonic() - began, 3), **notes)
 
     def _tell_all(self, reasons: Mapping[str, str], state: str) -> None:
         for why in sorted(set(reasons.values())):
@@ -170,16 +182,16 @@ class Round:
         failed = dict(applied.failed)
         if applied.faults:
             failed = {name: "; ".join(applied.faults) for name in targets} | failed
-        self._fail(failed)
+        self._fail("terraform", failed)
 
-    def _fail(self, reasons: Mapping[str, str]) -> None:
+    def _fail(self, step: str, reasons: Mapping[str, str]) -> None:
         """Note failures, those of one reason together, and tell Slurm of nodes it waits for."""
         fresh = {name: reason for name, reason in reasons.items() if name not in self.failed}
         self.failed |= fresh
         for reason in dict.fromkeys(fresh.values()):
             names = [name for name in fresh if fresh[name] == reason]
             log.error("%s: failed: %s", records.fold(names), reason)
-            journal.write(self.cluster.home, "failed", names, reason=reason, requests=self.requests)
+            self._journal("failed", names, step=step, reason=reason)
             self._tell(self.plan.brought & set(names), "power_down_force", reason[:200].replace('"', "'"))
 
     def _wait(self) -> None:
@@ -190,7 +202,7 @@ class Round:
         addresses = {name: self.cluster.nodeset[name].address for name in there}
         ids = {name: i.id for name, i in self.cluster.terraform.instances().items() if name in there}
         with self._step("machines", there):
-            self._fail(ready.wait(addresses, ids, self.cluster.provider.observe, ADDED_WAIT))
+            self._fail("machines", ready.wait(addresses, ids, self.cluster.provider.observe, ADDED_WAIT))
 
     def _configure(self) -> None:
         there = [name for name in self.plan.configure if name not in self.failed]
@@ -201,7 +213,7 @@ class Round:
             run = playbook.run(self.cluster.home, "node.yml", variables, limit=",".join(there))
             notes["failed"] = run.failed
         lost = {n: run.failed.get("", "the playbook did not reach it") for n in set(there) - run.reached}
-        self._fail({name: why for name, why in {**lost, **run.failed}.items() if name})
+        self._fail("playbook", {name: why for name, why in {**lost, **run.failed}.items() if name})
         keys.known(self.cluster.home, set(there) - self.failed.keys())
         self.changed = True
 
@@ -211,7 +223,7 @@ class Round:
             with self._step("register", [name]):
                 why = controller.register(self.cluster.home, self.cluster.nodeset[name])
             self.changed = True
-            self._fail({name: why} if why else {})
+            self._fail("register", {name: why} if why else {})
 
     def _clean_up(self) -> None:
         """Remove what failed to be made, so that the state holds whole machines only."""

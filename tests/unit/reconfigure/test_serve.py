@@ -159,7 +159,7 @@ def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:
     worker.round(queue)
     assert FakeRound.done == []
     assert queue.waiting() == []
-    assert "unknown node" in (worker._home.path / "journal.jsonl").read_text()
+    assert "unknown node" in worker._home.journal.read_text()
 
 
 def test_there_is_one_worker(home: Home) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reconfigure import controller, keys, places, plan, playbook, ready, site, work
+from reconfigure import controller, journal, keys, places, plan, playbook, progress, ready, site, work
 from reconfigure.places import Home
 from reconfigure.providers import Machine
 from reconfigure.slurm import SlurmNode
@@ -47,6 +47,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cl
     home = Home(tmp_path, "kiwi")
     keys.make(home, site.load(None))
     home.run.mkdir()
+    home.log.mkdir()
     (home.local / "node").mkdir(parents=True)
     (home.local / "main.tf").write_text(MODULE)
     (home.local / "node" / "main.tf").write_text(NODE)
@@ -157,8 +158,10 @@ def test_a_playbook_that_reaches_nobody_fails_all(with_login: work.Cluster, monk
 def test_every_step_is_journaled_with_seconds(with_login: work.Cluster) -> None:
     observed = with_login.observe()
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
-    work.Round(with_login, todo, observed, ["17-1"]).carry_out()
-    lines = (with_login.home.path / "journal.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines][-3:]
-    assert [event["event"] for event in events] == ["terraform", "machines", "playbook"]
-    assert all(event["requests"] == ["17-1"] and event["seconds"] >= 0 for event in events)
+    done = work.Round(with_login, todo, observed, ["17-1"])
+    done.carry_out()
+    events = journal.read(with_login.home)[0][-5:]
+    assert [event["event"] for event in events] == ["round", "terraform", "machines", "playbook", "done"]
+    assert all(event["requests"] == ["17-1"] and event["round"] == done.id for event in events)
+    assert all(event["seconds"] >= 0 and event["nodes"] == ["cpu-1"] for event in events[1:])
+    assert progress.now(with_login.home) is None
