@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kiwi.errors import KiwiError, UsageError
-from reconfigure import lock, playbook
+from reconfigure import lock, playbook, releases
 from reconfigure.places import REPO, Home
 from reconfigure.site import Site
 
@@ -28,13 +28,14 @@ IN_ROLES = ("tasks/install.yml", "files", "vars", "defaults", "meta")  # and the
 
 @dataclass(frozen=True)
 class Image:
-    """An image as the site data has it; `path` holds the tree (root/) once it is baked."""
+    """An image as the site data has it; `path` holds the tree (root/) once it is baked, `used`: for some node."""
 
     name: str
     release: str
     hash: str
     path: str
     baked: bool
+    used: bool
 
     def data(self) -> dict[str, Any]:
         return asdict(self)
@@ -43,11 +44,15 @@ class Image:
 def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
     """All images of the site data, with the hash of what they would be baked from now."""
     sources = content_hash(repo)
+    used = {site.data["login"]["image"], *(partition.image for partition in site.partitions)}
     found = []
     for name, settings in site.data["images"].items():
-        digest = hashlib.sha256(f"{name} {json.dumps(settings, sort_keys=True)} {sources}".encode()).hexdigest()
+        facts = releases.path(settings["release"], repo).read_text(encoding="utf-8")
+        text = f"{name} {json.dumps(settings, sort_keys=True)} {sources} {facts}"
+        digest = hashlib.sha256(text.encode()).hexdigest()
         path = root / "images" / f"{name}-{digest[:12]}"
-        found.append(Image(name, settings["release"], digest, str(path), (path / "image.json").exists()))
+        baked = (path / "image.json").exists()
+        found.append(Image(name, settings["release"], digest, str(path), baked, name in used))
     return tuple(found)
 
 

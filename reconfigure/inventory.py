@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconfigure import places, records
+from reconfigure import places, records, releases
 from reconfigure.places import REPO, Home
 from reconfigure.records import Node
 from reconfigure.terraform import Terraform
@@ -44,14 +44,15 @@ def build(
     nodeset: Mapping[str, Node],
     state: Mapping[str, Instance],
     baked: Mapping[str, Mapping[str, str]],
+    facts: Mapping[str, Mapping[str, Any]],
 ) -> Inventory:
-    """Pure: records and state in, inventory out. All groups are named, also empty ones.
+    """Pure: records, state and facts of each image's release in, inventory out. All groups are named, also empty ones.
 
     The login node is the host `login`, in no group: Ansible warns of a group
     that has a host's name, and `hosts: login` needs none.
     """
     there = [node for name, node in nodeset.items() if name in state]
-    hosts = {node.name: _variables(home, node, state[node.name]) for node in there}
+    hosts = {node.name: _variables(home, node, state[node.name], facts[node.image]) for node in there}
     groups: dict[str, list[str]] = {"slurm": [], "booking": [], "nodes": []}
     groups |= {f"partition_{node.partition}": [] for node in nodeset.values() if node.partition}
     for node in (node for node in there if node.role != "login"):
@@ -66,9 +67,10 @@ def build(
     return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
 
 
-def _variables(home: Home, node: Node, instance: Instance) -> dict[str, Any]:
+def _variables(home: Home, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "node": {**node.data(), "instance": instance.id},
+        "release": dict(facts),
         "ansible_host": node.address,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(home.control_key),
@@ -79,8 +81,10 @@ def _variables(home: Home, node: Node, instance: Instance) -> dict[str, Any]:
 def load(home: Home) -> Inventory:
     """The inventory of a cluster as it is now; without hosts where it does not exist yet."""
     if not home.nodeset.exists():
-        return build(home, {}, {}, {})
+        return build(home, {}, {}, {}, {})
     named = places.read_json(home.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
     state = Terraform(home.local, os.environ).instances()
-    return build(home, records.nodeset(home.nodeset), state, baked)
+    images = places.read_json(home.site)["images"]
+    facts = {name: releases.facts(image["release"]) for name, image in images.items()}
+    return build(home, records.nodeset(home.nodeset), state, baked, facts)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import yaml
 
 from kiwi.errors import UsageError
-from reconfigure import places, sitecheck
+from reconfigure import places, releases, sitecheck
 from reconfigure.sitecheck import Faults
 
 
@@ -129,15 +129,17 @@ def load(site_file: str | None, stdin: TextIO | None = None) -> Site:
 def check(data: Mapping[str, Any]) -> Site:
     """Check merged site data as a whole; SiteError with all faults, else the Site."""
     faults = Faults()
+    known = releases.known()
     good = sitecheck.table(faults, "", dict(data), sitecheck.TOP)
     for name, image in good.get("images", {}).items():
-        _named(faults, "images", name, image, sitecheck.IMAGE, sitecheck.IMAGES)
+        _named(faults, "images", name, image, sitecheck.IMAGE, releases.rules(known))
     for name, flavor in good.get("flavors", {}).items():
         _named(faults, "flavors", name, flavor, sitecheck.FLAVOR, sitecheck.FLAVORS)
     if "login" in good:
         login = sitecheck.table(faults, "login", good["login"], sitecheck.LOGIN)
         _references(faults, "login", login, good)
     _partitions(faults, good)
+    releases.together(faults, good, known)
     _users(faults, good)
     if faults.lines:
         raise SiteError(faults.lines)

@@ -152,7 +152,6 @@ TOP = {
     "users": Rule(lambda v: isinstance(v, list), "a list such as [{name: alice, uid: 10001}]"),
     "bypass_users": Rule(strings(_user_name), "a list of user names, none twice, such as [alice]"),
 }
-IMAGES = {"release": Rule(one_of(("trixie",)), "trixie (the only release so far)")}
 FLAVORS = {
     "cpus": Rule(integer(1, 4096), "a whole number from 1 to 4096, such as 1"),
     "memory_mb": Rule(integer(64, 2**26), "whole megabytes from 64 up, such as 512"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kiwi import process
-from reconfigure import inventory, places, records, site
+from reconfigure import inventory, places, records, releases, site
 from reconfigure.places import REPO, Home
 from reconfigure.tfjson import Instance
 
@@ -46,7 +46,7 @@ def home(tmp_path: Path) -> Home:
 
 def build(home: Home, *names: str) -> inventory.Inventory:
     state = {name: Instance(f"id-{name}", "address") for name in names}
-    return inventory.build(home, records.nodeset(home.nodeset), state, {})
+    return inventory.build(home, records.nodeset(home.nodeset), state, {}, {"debian13": {"title": "Debian 13"}})
 
 
 def as_ansible_sees(home: Home) -> dict[str, Any]:
@@ -78,6 +78,7 @@ def test_hosts_are_the_machines_of_the_state(home: Home) -> None:
 def test_variables_of_a_host(home: Home) -> None:
     variables = build(home, "cpu-1").hosts["cpu-1"]
     assert variables["node"] == {**NODES["cpu-1"], "instance": "id-cpu-1"}
+    assert variables["release"] == {"title": "Debian 13"}
     assert variables["ansible_host"] == "198.18.0.11"
     assert variables["ansible_user"] == "root"
     assert variables["ansible_ssh_private_key_file"] == str(home.control_key)
@@ -113,6 +114,7 @@ def test_ansible_reads_it(home: Home) -> None:
     variables = found["_meta"]["hostvars"]["cpu-1"]
     assert variables["node"]["instance"] == "one"
     assert variables["nodeset"] == NODES
+    assert variables["release"] == releases.facts("trixie")
     assert variables["cluster_home"] == str(home.path)
     assert variables["kiwi_repo"] == str(REPO)
     assert variables["images_baked"]["debian13"]["hash"] == "x"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from kiwi import process
+from reconfigure import releases
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "slurm"
 POWER = ROLE.parent / "power"
@@ -33,7 +34,7 @@ def node(name: str, role: str, address: str, **more: object) -> dict[str, Any]:
     return {"name": name, "role": role, "address": address, "flavor": "small", "features": [], **more}
 
 
-def site() -> dict[str, Any]:
+def site(release: str = "trixie") -> dict[str, Any]:
     """Values for the template: two Slurm partitions with a booking one between them."""
     machines = [node("login", "login", "198.18.0.10")]
     machines += [node(f"cpu-{n}", "slurm", f"198.18.4.{n}") for n in range(1, 5)]
@@ -41,7 +42,8 @@ def site() -> dict[str, Any]:
     machines += [node(f"gpu-{n}", "slurm", f"198.18.12.{n}", flavor="big", features=["a", "b"]) for n in range(1, 3)]
     constants = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     plain = {key: constants[key] for key in ("_slurm_state", "_slurm_scripts")}
-    return {**copy.deepcopy(SITE), **plain, "nodeset": {machine["name"]: machine for machine in machines}}
+    named = {machine["name"]: machine for machine in machines}
+    return {**copy.deepcopy(SITE), **plain, "nodeset": named, "release": releases.facts(release)}
 
 
 def render(values: dict[str, Any]) -> str:
@@ -82,7 +84,7 @@ def test_the_first_nodes_of_each_partition_stay_up(cpu: int, gpu: int, line: lis
     assert lines(render(values), "SuspendExcNodes") == line
 
 
-@pytest.mark.parametrize("key", [*SITE, "nodeset"])
+@pytest.mark.parametrize("key", [*SITE, "nodeset", "release"])
 def test_a_missing_value_is_an_error(key: str) -> None:
     values = site()
     del values[key]

@@ -47,15 +47,30 @@ def test_the_hash_follows_the_mode(repo: Path) -> None:
     assert images.content_hash(repo) != before
 
 
+def test_only_an_image_of_some_node_is_used() -> None:
+    found = {image.name: image.used for image in images.images(Path("/nowhere"), SITE)}
+    assert found == {"debian12": False, "debian13": True}
+
+
+def test_the_hash_follows_the_facts_of_its_own_release(repo: Path, tmp_path: Path) -> None:
+    (repo / "playbooks/releases").mkdir()
+    for release in ("bookworm", "trixie"):
+        (repo / f"playbooks/releases/{release}.yml").write_text("x")
+    before = {image.name: image.hash for image in images.images(tmp_path, SITE, repo)}
+    (repo / "playbooks/releases/trixie.yml").write_text("y")
+    after = {image.name: image.hash for image in images.images(tmp_path, SITE, repo)}
+    assert [name for name in before if before[name] != after[name]] == ["debian13"]
+
+
 def test_new_machines_get_what_is_baked(tmp_path: Path) -> None:
-    (wanted,) = images.images(tmp_path, SITE)
+    wanted = next(image for image in images.images(tmp_path, SITE) if image.name == "debian13")
     old = {"path": str(tmp_path / "old"), "hash": "old"}
     new = {"path": wanted.path, "hash": wanted.hash}
-    assert images.current(tmp_path, SITE, {}) == {"debian13": new}
-    assert images.current(tmp_path, SITE, {"debian13": old}) == {"debian13": new}
+    assert images.current(tmp_path, SITE, {})["debian13"] == new
+    assert images.current(tmp_path, SITE, {"debian13": old})["debian13"] == new
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "image.json").touch()
-    assert images.current(tmp_path, SITE, {"debian13": old}) == {"debian13": old}
+    assert images.current(tmp_path, SITE, {"debian13": old})["debian13"] == old
     Path(wanted.path).mkdir(parents=True)
     (Path(wanted.path) / "image.json").touch()
-    assert images.current(tmp_path, SITE, {"debian13": old}) == {"debian13": new}
+    assert images.current(tmp_path, SITE, {"debian13": old})["debian13"] == new
