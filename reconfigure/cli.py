@@ -65,6 +65,7 @@ def _site_commands(command: argparse.ArgumentParser) -> None:
     command.add_argument("--site", metavar="FILE", help=SITE)
     command.add_argument("--quiet", action="store_true", help="print faults only")
     command.add_argument("--print", metavar="KEY", help="print the value of one key, such as cluster_name")
+    command.add_argument("--json", action="store_true", help="print all of it as JSON, paths of roles absolute")
 
 
 def _image(command: argparse.ArgumentParser) -> None:

@@ -71,6 +71,8 @@ def check(options: Options, wanted: str | None) -> int:
             raise UsageError(f"--print: found {options.print!r}; needs one of {', '.join(found.data)}")
         value = found.data[options.print]
         print(value if isinstance(value, str) else json.dumps(value))
+    elif options.json:
+        _say(found.data)
     elif not options.quiet:
         nodes = sum(partition.max_nodes for partition in found.partitions)
         print(f"the site data is sound: cluster {found.cluster_name}, up to {nodes} nodes and the login node")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ IN_ROLES = ("tasks/install.yml", "files", "vars", "defaults", "meta")  # and the
 
 @dataclass(frozen=True)
 class Image:
-    """An image as the site data has it; `path` holds the tree (root/) once it is baked, `used`: for some node."""
+    """An image as the site data has it; `path` holds the tree (root/) once it is baked, `used`: for some node.
+
+    `packages` and `roles` (folders) are the site's own, beside those of Kiwi's roles.
+    """
 
     name: str
     release: str
@@ -36,6 +39,8 @@ class Image:
     path: str
     baked: bool
     used: bool
+    packages: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,11 +53,13 @@ def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
     found = []
     for name, settings in site.data["images"].items():
         facts = releases.path(settings["release"], repo).read_text(encoding="utf-8")
-        text = f"{name} {json.dumps(settings, sort_keys=True)} {sources} {facts}"
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        packages, roles = tuple(settings.get("packages", ())), tuple(settings.get("roles", ()))
+        plain = {key: value for key, value in settings.items() if key != "roles"}
+        parts = [name, json.dumps(plain, sort_keys=True), sources, facts, *(_role_hash(Path(role)) for role in roles)]
+        digest = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         path = root / "images" / f"{name}-{digest[:12]}"
         baked = (path / "image.json").exists()
-        found.append(Image(name, settings["release"], digest, str(path), baked, name in used))
+        found.append(Image(name, settings["release"], digest, str(path), baked, name in used, packages, roles))
     return tuple(found)
 
 
@@ -67,10 +74,19 @@ def current(root: Path, site: Site, before: Mapping[str, Mapping[str, str]]) -> 
 
 
 def content_hash(repo: Path) -> str:
-    """Hash of the paths, modes and contents of all files that go into images."""
+    """Hash of the paths, modes and contents of all files of Kiwi that go into images."""
+    return _digest(repo, _files(repo))
+
+
+def _role_hash(folder: Path) -> str:
+    """Name and hash of a role of the site's own: of all that is in it, wherever it lies."""
+    return f"{folder.name} {_digest(folder, _below(folder))}"
+
+
+def _digest(folder: Path, files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_files(repo)):
-        digest.update(f"{path.relative_to(repo)} {path.stat().st_mode & 0o111:o} ".encode())
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_mode & 0o111:o} ".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -84,8 +100,12 @@ def _files(repo: Path) -> Iterator[Path]:
     for root in roots:
         if root.is_file():
             yield root
-        for folder, _, names in os.walk(root):
-            yield from (Path(folder, n) for n in names if "__pycache__" not in folder and not n.endswith(".pyc"))
+        yield from _below(root)
+
+
+def _below(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        yield from (Path(folder, n) for n in names if "__pycache__" not in folder and not n.endswith(".pyc"))
 
 
 def bake(home: Home, site: Site, name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -120,19 +121,30 @@ def load(site_file: str | None, stdin: TextIO | None = None) -> Site:
             raise SiteError([f"standard input: not JSON: {exc}"]) from exc
         if not isinstance(over, dict):
             raise SiteError([f"standard input: found {sitecheck.short(over)}; needs a JSON object"])
-        data |= over
+        data |= _resolved(over, Path.cwd())
     elif site_file:
-        data |= read_yaml(Path(site_file))
+        data |= _resolved(read_yaml(Path(site_file)), Path(site_file).absolute().parent)
     return check(data)
+
+
+def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Site data with the paths of extra roles absolute; what is no list of them is left for the check."""
+    found = deepcopy(data)
+    images = found.get("images")
+    for image in images.values() if isinstance(images, dict) else ():
+        if isinstance(image, dict) and isinstance(image.get("roles"), list):
+            image["roles"] = [str(folder / role) if isinstance(role, str) else role for role in image["roles"]]
+    return found
 
 
 def check(data: Mapping[str, Any]) -> Site:
     """Check merged site data as a whole; SiteError with all faults, else the Site."""
     faults = Faults()
     known = releases.known()
+    image_rules = {**releases.rules(known), **sitecheck.IMAGES}
     good = sitecheck.table(faults, "", dict(data), sitecheck.TOP)
     for name, image in good.get("images", {}).items():
-        _named(faults, "images", name, image, sitecheck.IMAGE, releases.rules(known))
+        _named(faults, "images", name, image, sitecheck.IMAGE, image_rules)
     for name, flavor in good.get("flavors", {}).items():
         _named(faults, "flavors", name, flavor, sitecheck.FLAVOR, sitecheck.FLAVORS)
     if "login" in good:

@@ -13,6 +13,7 @@ import ipaddress
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconfigure import places
@@ -122,6 +123,12 @@ def _flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def role(value: object) -> bool:
+    """Whether a string is the absolute path of a role that can be baked."""
+    folder = Path(value, "tasks") if isinstance(value, str) and value.startswith("/") else None
+    return folder is not None and any((folder / name).is_file() for name in ("install.yml", "main.yml"))
+
+
 def _user_name(value: object) -> bool:
     return pattern(r"[a-z_][a-z0-9_-]{0,31}")(value) and value not in NO_USERS
 
@@ -151,6 +158,19 @@ TOP = {
     "resume_timeout": SECONDS,
     "users": Rule(lambda v: isinstance(v, list), "a list such as [{name: alice, uid: 10001}]"),
     "bypass_users": Rule(strings(_user_name), "a list of user names, none twice, such as [alice]"),
+}
+IMAGES = {  # beside `release` (reconfigure/releases.py)
+    "packages": Rule(
+        strings(pattern(r"[a-z0-9][a-z0-9+.-]{1,63}")),
+        "a list of names of Debian packages, none twice, such as [htop]",
+        required=False,
+    ),
+    "roles": Rule(
+        strings(role),
+        "a list of folders with tasks/install.yml or tasks/main.yml in them, relative to the site file's folder, "
+        "none twice, such as [roles/motd]",
+        required=False,
+    ),
 }
 FLAVORS = {
     "cpus": Rule(integer(1, 4096), "a whole number from 1 to 4096, such as 1"),

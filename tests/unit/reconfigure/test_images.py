@@ -62,6 +62,39 @@ def test_the_hash_follows_the_facts_of_its_own_release(repo: Path, tmp_path: Pat
     assert [name for name in before if before[name] != after[name]] == ["debian13"]
 
 
+@pytest.fixture
+def motd(tmp_path: Path) -> Path:
+    """A role of a site's own."""
+    role = tmp_path / "lab" / "roles" / "motd"
+    for name in ("tasks/main.yml", "files/motd"):
+        (role / name).parent.mkdir(parents=True, exist_ok=True)
+        (role / name).write_text("x")
+    return role
+
+
+def own(**image: object) -> images.Image:
+    """The image of a site with this image's settings."""
+    (found,) = images.images(Path("/nowhere"), site.check({**SITE.data, "images": {"debian13": image}}))
+    return found
+
+
+def test_the_hash_follows_what_is_the_sites_own(motd: Path) -> None:
+    roles = [str(motd)]
+    hashes = [own(release="trixie").hash, own(release="trixie", packages=["htop"]).hash]
+    hashes.append(own(release="trixie", roles=roles).hash)
+    (motd / "files" / "motd").write_text("changed")
+    hashes.append(own(release="trixie", roles=roles).hash)
+    assert len(set(hashes)) == 4
+    assert own(release="trixie", roles=roles, packages=["htop"]).packages == ("htop",)
+    assert own(release="trixie", roles=roles).roles == (str(motd),)
+
+
+def test_a_role_may_move(motd: Path, tmp_path: Path) -> None:
+    before = own(release="trixie", roles=[str(motd)]).hash
+    moved = motd.rename(tmp_path / "motd")
+    assert own(release="trixie", roles=[str(moved)]).hash == before
+
+
 def test_new_machines_get_what_is_baked(tmp_path: Path) -> None:
     wanted = next(image for image in images.images(tmp_path, SITE) if image.name == "debian13")
     old = {"path": str(tmp_path / "old"), "hash": "old"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,10 @@ def test_the_shipped_data_is_sound() -> None:
         ({"subnet": "10.0.0.1/16"}, "subnet", "'10.0.0.1/16'"),
         ({"subnet": "10.0.0.0/22"}, "subnet", "'10.0.0.0/22'"),
         ({"images": {"debian13": {"release": "sid"}}}, "images.debian13.release", "'sid'"),
+        ({"images": {"debian13": {"release": "trixie", "packages": ["a b"]}}}, "images.debian13.packages", "['a b']"),
+        ({"images": {"debian13": {"release": "trixie", "packages": "htop"}}}, "images.debian13.packages", "'htop'"),
+        ({"images": {"debian13": {"release": "trixie", "roles": ["/nosuch"]}}}, "images.debian13.roles", "/nosuch"),
+        ({"images": {"debian13": {"release": "trixie", "roles": [7]}}}, "images.debian13.roles", "[7]"),
         ({"flavors": {"small": {"cpus": True, "memory_mb": 512}}}, "flavors.small.cpus", "True"),
         ({"login": {"image": "no", "flavor": "small"}}, "login.image", "'no'"),
         ({"partitions": []}, "partitions", "[]"),
@@ -94,6 +99,17 @@ def test_standard_input_is_laid_over_the_shipped_data() -> None:
     found = site.load("-", io.StringIO(json.dumps({"cluster_name": "other"})))
     assert found.cluster_name == "other"
     assert found.partitions[0].name == "cpu"
+
+
+@pytest.mark.parametrize("tasks", ["main.yml", "install.yml"])
+def test_roles_are_found_from_the_site_file(tmp_path: Path, tasks: str) -> None:
+    (tmp_path / "roles/motd/tasks").mkdir(parents=True)
+    (tmp_path / "roles/motd/tasks" / tasks).touch()
+    (tmp_path / "site.yml").write_text("images: {debian13: {release: trixie, roles: [roles/motd]}}")
+    found = site.load(str(tmp_path / "site.yml"))
+    assert found.data["images"]["debian13"]["roles"] == [str(tmp_path / "roles/motd")]
+    again = site.load("-", io.StringIO(json.dumps(found.data)))
+    assert again == found, "absolute paths stay"
 
 
 @pytest.mark.parametrize(
