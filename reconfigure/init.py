@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from reconfigure import images, keys, lock, places, records, sitecheck, sshconfig
+from reconfigure import images, keys, lock, places, records, releases, sitecheck, sshconfig
 from reconfigure.places import REPO, Home
 from reconfigure.records import Node
+from reconfigure.releases import Release
 from reconfigure.site import Site, SiteError
 from reconfigure.terraform import Terraform
 
@@ -28,6 +29,7 @@ def init(home: Home, site: Site) -> bool:
     agree with this cluster's machines or with another cluster on this host.
     """
     _no_overlap(home, site)
+    controller = _controller(home, site)
     with lock.locked(home, lock.WAIT):
         _layout(home)
         nodeset, new = _nodeset(home, site)
@@ -36,6 +38,7 @@ def init(home: Home, site: Site) -> bool:
         user = site.users[0].name if site.users else "root"
         changes += [
             places.write_json(home.site, site.data),
+            places.write_json(home.saved, {"version": 1, "slurm": controller.slurm}),
             places.write(home.path / "ssh_config", sshconfig.control(home.path, nodeset, user)),
         ]
     return any(changes)
@@ -130,6 +133,19 @@ def _same_addresses(home: Home, nodeset: dict[str, Node]) -> None:
                 "subnet and order of partitions as before (new ones at the end), or bin/down first"
             ]
         )
+
+
+def _controller(home: Home, site: Site) -> Release:
+    """The login node's release; SiteError where its slurmctld would not read the state that is saved."""
+    image = site.data["login"]["image"]
+    found = releases.known()[site.images[image]]
+    saved = places.read_json(home.saved)["slurm"] if home.saved.exists() else found.slurm
+    if saved not in found.takes:
+        needs = (
+            f"an image with Slurm {saved}, whose state this cluster has ({found.words} has {found.slurm} and does not"
+        )
+        raise SiteError([f"login.image: found '{image}'; needs {needs} read it), or bin/down --all first"])
+    return found
 
 
 def _no_overlap(home: Home, site: Site) -> None:

@@ -54,6 +54,11 @@ class Home:
         return self.path / "site.json"
 
     @property
+    def saved(self) -> Path:
+        """Which Slurm wrote what slurmctld saved; outlives `down`, as that does."""
+        return self.path / "data" / "slurm.json"
+
+    @property
     def known_hosts(self) -> Path:
         return self.path / "known_hosts"
 

@@ -106,6 +106,20 @@ def test_a_subnet_that_the_host_reaches_is_refused_before_anything_is_written(
     assert not (root / "clusters").exists()
 
 
+def test_a_slurm_that_cannot_read_the_saved_state_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init"]) == OK
+    assert cli.main(["down"]) == OK
+    partition = (
+        "{name: cpu, scheduler: slurm, min_nodes: 0, max_nodes: 1, image: debian12, flavor: small, features: []}"
+    )
+    older = site_file(root, f"login: {{image: debian12, flavor: small}}\npartitions: [{partition}]\n")
+    assert cli.main(["init", "--site", older]) == USAGE
+    assert "login.image: found 'debian12'; needs an image with Slurm 24.11" in capsys.readouterr().err
+    assert not (root / "clusters" / "kiwi" / "site.json").exists()
+    assert cli.main(["down", "--all"]) == OK
+    assert cli.main(["init", "--site", older]) == OK
+
+
 def test_a_held_lock_is_told_by_name(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +148,6 @@ def test_down_asks_nobody_where_no_machine_runs(root: Path, monkeypatch: pytest.
 def test_down_keeps_data_and_keys(root: Path) -> None:
     assert cli.main(["init"]) == OK
     home = root / "clusters" / "kiwi"
-    (home / "data").mkdir()
     (home / "terraform" / "local" / "machine.sh").unlink()  # half-made: nothing was ever made on this host
     assert cli.main(["down"]) == OK
     assert {p.name for p in home.iterdir()} == {"data", "ca", "keys"}
