@@ -59,7 +59,7 @@ def _nodeset(home: Home, site: Site) -> tuple[dict[str, Node], bool]:
         "images": sorted(site.images),
         "flavors": sorted(site.flavors),
         "login": site.data["login"],
-        "partitions": site.data["partitions"],
+        "partitions": [{**p, "features": of.features} for p, of in zip(site.data["partitions"], site.partitions)],
     }
     if places.write_json(folder / "nodeset.auto.tfvars.json", values) or any(copied) or not home.nodeset.exists():
         home.nodeset.unlink(missing_ok=True)

@@ -57,12 +57,22 @@ def rules(releases: Mapping[str, Release]) -> dict[str, Rule]:
     return {"release": Rule(one_of(tuple(releases)), " or ".join(release.words for release in releases.values()))}
 
 
+def controller_lines(good: Mapping[str, Any], releases: Mapping[str, Release]) -> tuple[str, ...]:
+    """Lines of slurm.conf that the login node's release asks for; none where it is not known."""
+    release = _images(good, releases).get(_get(good.get("login"), "image"))
+    return tuple(facts(release.name)["slurm"]["conf"]) if release else ()
+
+
+def _images(good: Mapping[str, Any], releases: Mapping[str, Release]) -> dict[str, Release | None]:
+    return {name: releases.get(_get(image, "release")) for name, image in good.get("images", {}).items()}
+
+
 def together(faults: Faults, good: Mapping[str, Any], releases: Mapping[str, Release]) -> None:
     """Add a fault for each Slurm partition whose slurmd the login node's slurmctld does not take.
 
     `good` is site data whose bad values are left out: what is not there is not judged.
     """
-    of = {name: releases.get(_get(image, "release")) for name, image in good.get("images", {}).items()}
+    of = _images(good, releases)
     controller = of.get(_get(good.get("login"), "image"))
     for index, partition in enumerate(good.get("partitions", [])):
         image = _get(partition, "image")

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import yaml
 
 from kiwi.errors import UsageError
-from reconfigure import places, releases, sitecheck
+from reconfigure import places, releases, sitecheck, slurmconf
 from reconfigure.sitecheck import Faults
 
 
@@ -36,11 +36,12 @@ class Flavor:
 
     cpus: int
     memory_mb: int
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Partition:
-    """`min_nodes` are always up, nodes up to `max_nodes` may exist."""
+    """`min_nodes` are always up, nodes up to `max_nodes` may exist; `features` are its own and its flavor's."""
 
     name: str
     scheduler: str
@@ -152,6 +153,7 @@ def check(data: Mapping[str, Any]) -> Site:
         _references(faults, "login", login, good)
     _partitions(faults, good)
     releases.together(faults, good, known)
+    slurmconf.check(faults, good.get("slurm_conf", ""), slurmconf.taken(releases.controller_lines(good, known)))
     _users(faults, good)
     if faults.lines:
         raise SiteError(faults.lines)
@@ -208,14 +210,20 @@ def _users(faults: Faults, good: Mapping[str, Any]) -> None:
                 faults.add(f"users[{index}].{key}", user[key], f"another {key}: users[{other}] has it")
 
 
+def _partition(data: Mapping[str, Any], flavor: Flavor) -> Partition:
+    plain = {key: value for key, value in data.items() if key != "slurm"}
+    return Partition(**{**plain, "features": tuple(dict.fromkeys([*data["features"], *flavor.features]))})
+
+
 def freeze(data: Mapping[str, Any]) -> Site:
     """Site data that is known to be good (checked, or from site.json) as a Site."""
+    flavors = {n: Flavor(f["cpus"], f["memory_mb"], tuple(f.get("features", ()))) for n, f in data["flavors"].items()}
     return Site(
         cluster_name=data["cluster_name"],
         subnet=data["subnet"],
         images={name: image["release"] for name, image in data["images"].items()},
-        flavors={name: Flavor(f["cpus"], f["memory_mb"]) for name, f in data["flavors"].items()},
-        partitions=tuple(Partition(**{**p, "features": tuple(p["features"])}) for p in data["partitions"]),
+        flavors=flavors,
+        partitions=tuple(_partition(p, flavors[p["flavor"]]) for p in data["partitions"]),
         users=tuple(
             User(u["name"], u["uid"], u.get("gid", u["uid"]), tuple(u.get("keys", ())), u.get("admin", False))
             for u in data["users"]

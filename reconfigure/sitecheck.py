@@ -141,6 +141,10 @@ USER = Rule(_user_name, "a user name of lower-case letters, digits, _ and -, non
 SECONDS = Rule(integer(1, 65533), "whole seconds from 1 to 65533, such as 300")
 IMAGE = Rule(pattern(r"[a-z][a-z0-9.-]{0,31}"), "a name of lower-case letters, digits, . and -, such as debian13")
 FLAVOR = Rule(pattern(r"[a-z][a-z0-9.-]{0,31}"), "a name of lower-case letters, digits, . and -, such as small")
+FEATURES = Rule(strings(pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")), "a list of words, none twice, such as [fast]")
+_WORD = r"(?!(?i:PartitionName|Nodes)=)[A-Za-z][A-Za-z0-9_]*=[^\s#=]+"
+PARTITION_WORDS = rf"{_WORD}( {_WORD})*"
+GRES = r"[a-z][a-z0-9_]*(:[A-Za-z][A-Za-z0-9_.-]*)?:[1-9][0-9]*[KMGT]?( (File|Cores|Links|Flags|AutoDetect)=[^\s#=]+)*"
 
 TOP = {
     "cluster_name": Rule(lambda v: isinstance(v, str) and bool(places.NAME.fullmatch(v)), places.NAME_GOOD),
@@ -153,6 +157,7 @@ TOP = {
     "flavors": Rule(lambda v: isinstance(v, dict) and bool(v), "a mapping such as {small: {cpus: 1, memory_mb: 512}}"),
     "login": Rule(lambda v: isinstance(v, dict), "a mapping such as {image: debian13, flavor: small}"),
     "partitions": Rule(lambda v: isinstance(v, list) and bool(v), "a list with at least one partition"),
+    "slurm_conf": Rule(lambda v: isinstance(v, str), "text: lines of slurm.conf, such as 'DebugFlags=Power'"),
     "suspend_time": SECONDS,
     "suspend_timeout": SECONDS,
     "resume_timeout": SECONDS,
@@ -175,6 +180,13 @@ IMAGES = {  # beside `release` (reconfigure/releases.py)
 FLAVORS = {
     "cpus": Rule(integer(1, 4096), "a whole number from 1 to 4096, such as 1"),
     "memory_mb": Rule(integer(64, 2**26), "whole megabytes from 64 up, such as 512"),
+    "features": Rule(FEATURES.good, FEATURES.needs, required=False),
+    "gres": Rule(
+        strings(pattern(GRES)),
+        "a list of NAME:COUNT or NAME:TYPE:COUNT, with words of gres.conf after it where there are any, "
+        "such as ['gpu:tesla:2 File=/dev/nvidia[0-1]']",
+        required=False,
+    ),
 }
 LOGIN = {"image": IMAGE, "flavor": FLAVOR}
 PARTITION = {
@@ -187,7 +199,13 @@ PARTITION = {
     "max_nodes": Rule(integer(1, 1023), "a whole number from 1 to 1023, such as 4"),
     "image": IMAGE,
     "flavor": FLAVOR,
-    "features": Rule(strings(pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")), "a list of words, none twice, such as [fast]"),
+    "features": FEATURES,
+    "slurm": Rule(
+        pattern(PARTITION_WORDS),
+        "words of a PartitionName line with one blank between them, without PartitionName and Nodes, "
+        "such as 'MaxTime=1-0 Default=YES'",
+        required=False,
+    ),
 }
 IDS = "a whole number from 1000 to 60000, such as 10001"
 USERS = {

@@ -6,8 +6,10 @@ import base64
 import grp
 import os
 import pwd
+import shlex
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -25,13 +27,17 @@ class Owner(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file as it shall be; `units` are restarted when it changed."""
+    """A file as it shall be; `units` are restarted when it changed.
+
+    `validate` is a command in which %s stands for a file with the new content; empty where nobody judges it.
+    """
 
     path: str
     content: bytes
     owner: Owner
     units: tuple[str, ...]
     secret: bool
+    validate: str = ""
 
 
 class Directory(NamedTuple):
@@ -70,7 +76,7 @@ def file_of(item: dict[str, Any]) -> File:
         content = base64.b64decode(item["content_b64"], validate=True)
     else:
         content = (item["content"] or "").encode()
-    return File(item["path"], content, _owner(item), tuple(item["units"]), item["secret"])
+    return File(item["path"], content, _owner(item), tuple(item["units"]), item["secret"], item["validate"] or "")
 
 
 def directory_of(item: dict[str, Any]) -> Directory:
@@ -121,6 +127,16 @@ def strangers(directory: Directory, named: set[str]) -> list[str]:
         return []
     found = (entry for entry in os.scandir(directory.path) if not entry.is_dir(follow_symlinks=False))
     return sorted(entry.path for entry in found if entry.path not in named)
+
+
+def judge(file: File, command: Callable[[Sequence[str]], tuple[int, str, str]]) -> None:
+    """Have the file's own program read it before anything is written; raises BundleError with what it says."""
+    with tempfile.NamedTemporaryFile(prefix="kiwi-") as beside:
+        beside.write(file.content)
+        beside.flush()
+        code, out, err = command(shlex.split(file.validate.replace("%s", beside.name)))
+    if code != 0:
+        raise BundleError(f"{file.path} would be wrong, nothing was changed: {(err or out).strip()}")
 
 
 def make_directory(directory: Directory) -> None:

@@ -66,6 +66,9 @@ options:
       mode: {description: Octal., type: str, default: '0644'}
       secret: {description: Never show the content., type: bool, default: false}
       units: {description: Units to restart when it changed., type: list, elements: str, default: []}
+      validate:
+        description: Command that judges it before anything is written; C(%s) is a file with the new content.
+        type: str
   units:
     description: Units to enable and start, in this order.
     type: list
@@ -135,6 +138,7 @@ _FILE = {
     "mode": {"type": "str", "default": "0644"},
     "secret": {"type": "bool", "default": False, "no_log": False},
     "units": {"type": "list", "elements": "str", "default": []},
+    "validate": {"type": "str"},
 }
 _WAIT = {"port": {"type": "int"}, "path": {"type": "path"}, "timeout": {"type": "float", "default": 30}}
 ARGUMENTS: dict[str, Any] = {
@@ -201,6 +205,13 @@ def check_mounts(paths: list[str]) -> None:
             raise BundleError(f"{path} is not mounted: the share of this machine is missing; make the machine anew")
 
 
+def judge_files(files: list[place.File], command: systemd.Command) -> None:
+    """Have what would change judged by the command that the file names; raises BundleError for the first fault."""
+    for file in files:
+        if file.validate and place.file_differs(file, place.before(file)):
+            place.judge(file, command)
+
+
 def put_directories(directories: list[place.Directory], outcome: Outcome, dry: bool) -> None:
     """Make and mend directories."""
     for directory in directories:
@@ -261,6 +272,7 @@ def apply(params: dict[str, Any], command: systemd.Command, dry: bool) -> Outcom
     check_mounts(params["mounts"])
     directories = [place.directory_of(item) for item in params["directories"]]
     files = [place.file_of(item) for item in params["files"]]
+    judge_files(files, command)
     put_directories(directories, outcome, dry)
     changed = put_files(files, outcome, dry)
     remove_strangers(directories, files, outcome, dry)

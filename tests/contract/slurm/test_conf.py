@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from kiwi import process
-from reconfigure import releases
+from reconfigure import releases, slurmconf
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "slurm"
 POWER = ROLE.parent / "power"
@@ -21,11 +21,12 @@ SITE = {
     "suspend_time": 120,
     "suspend_timeout": 30,
     "resume_timeout": 300,
+    "slurm_conf": "",
     "flavors": {"small": {"cpus": 1, "memory_mb": 512}, "big": {"cpus": 64, "memory_mb": 200000}},
     "partitions": [
-        {"name": "cpu", "scheduler": "slurm", "min_nodes": 1, "max_nodes": 4},
-        {"name": "lab", "scheduler": "booking", "min_nodes": 2, "max_nodes": 2},
-        {"name": "gpu", "scheduler": "slurm", "min_nodes": 0, "max_nodes": 2},
+        {"name": "cpu", "scheduler": "slurm", "min_nodes": 1, "max_nodes": 4, "flavor": "small"},
+        {"name": "lab", "scheduler": "booking", "min_nodes": 2, "max_nodes": 2, "flavor": "small"},
+        {"name": "gpu", "scheduler": "slurm", "min_nodes": 0, "max_nodes": 2, "flavor": "big"},
     ],
 }
 
@@ -46,9 +47,18 @@ def site(release: str = "trixie") -> dict[str, Any]:
     return {**copy.deepcopy(SITE), **plain, "nodeset": named, "release": releases.facts(release)}
 
 
-def render(values: dict[str, Any]) -> str:
+def own_site() -> dict[str, Any]:
+    """The same with what a site may say in Slurm's own words."""
+    values = site()
+    values["flavors"]["big"]["gres"] = ["gpu:tesla:2 File=/dev/nvidia[0-1]", "lscratch:100G"]
+    values["partitions"][2]["slurm"] = "MaxTime=1-0 Default=YES"
+    values["slurm_conf"] = "# ours\nDebugFlags=Power\n"
+    return values
+
+
+def render(values: dict[str, Any], template: str = "slurm.conf.j2") -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
-    return environment.from_string((ROLE / "templates/slurm.conf.j2").read_text()).render(values)
+    return environment.from_string((ROLE / "templates" / template).read_text()).render(values)
 
 
 def lines(text: str, key: str) -> list[str]:
@@ -67,6 +77,34 @@ def test_the_first_slurm_partition_is_the_default() -> None:
         "PartitionName=cpu Nodes=cpu-[1-4] MaxTime=7-00:00:00 State=UP Default=YES",
         "PartitionName=gpu Nodes=gpu-[1-2] MaxTime=7-00:00:00 State=UP",
     ]
+
+
+def test_the_words_of_the_site_are_in_it() -> None:
+    text = render(own_site())
+    assert "\n# ours\nDebugFlags=Power\n" in text
+    assert lines(text, "PartitionName") == [
+        "PartitionName=cpu Nodes=cpu-[1-4] MaxTime=7-00:00:00 State=UP",
+        "PartitionName=gpu Nodes=gpu-[1-2] State=UP MaxTime=1-0 Default=YES",
+    ]
+
+
+def test_generic_resources_are_declared_three_times() -> None:
+    text = render(own_site())
+    assert lines(text, "GresTypes") == ["GresTypes=gpu,lscratch"]
+    assert [" Gres=" in line for line in lines(text, "NodeName")] == [False] * 4 + [True] * 2
+    assert lines(text, "NodeName")[5].endswith(" Feature=a,b Gres=gpu:tesla:2,lscratch:100G")
+    assert lines(render(own_site(), "gres.conf.j2"), "NodeName") == [
+        "NodeName=gpu-[1-2] Name=gpu Type=tesla Count=2 File=/dev/nvidia[0-1]",
+        "NodeName=gpu-[1-2] Name=lscratch Count=100G",
+    ]
+    assert "Gres" not in render(site())
+    assert lines(render(site(), "gres.conf.j2"), "NodeName") == []
+
+
+def test_no_key_that_is_written_is_free_to_the_site() -> None:
+    for values in (site(), own_site()):
+        keys = {line.split("=")[0].lower() for line in render(values).splitlines() if "=" in line and line[0] != "#"}
+        assert keys - slurmconf.taken(values["release"]["slurm"]["conf"]) <= {"debugflags"}
 
 
 @pytest.mark.parametrize(
@@ -118,8 +156,9 @@ def read_by_slurm(text: str, folder: Path) -> process.Result:
     return process.run(["sinfo"], check=False, env={"SLURM_CONF": str(folder / "slurm.conf")})
 
 
-def test_slurm_reads_it(tmp_path: Path) -> None:
-    assert "arse" not in read_by_slurm(render(site()), tmp_path).err
+@pytest.mark.parametrize("values", [site(), own_site()], ids=["plain", "own"])
+def test_slurm_reads_it(tmp_path: Path, values: dict[str, Any]) -> None:
+    assert "arse" not in read_by_slurm(render(values), tmp_path).err
 
 
 def test_slurm_refuses_a_broken_one(tmp_path: Path) -> None:

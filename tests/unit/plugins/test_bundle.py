@@ -258,3 +258,18 @@ def test_one_bundle_at_a_time(machine, monkeypatch):
     machine.call(files=[machine.file("f")])
     machine.call(files=[machine.file("f")])
     assert met == [str(machine.root / "f")] * 2
+
+
+def test_a_file_that_its_program_refuses_changes_nothing(machine):
+    other, bad = machine.file("other"), machine.file("f", "bad\n", validate="grep good %s")
+    answer = machine.call(files=[other, bad], fails=True)
+    assert answer["msg"].startswith(f"{machine.root}/f would be wrong, nothing was changed: ")
+    assert not (machine.root / "other").exists()
+    assert machine.call(files=[other, {**bad, "content": "good\n"}])["changed"]
+
+
+def test_a_file_that_stays_is_not_judged_again(machine):
+    judged = {**machine.file("f"), "validate": f"sh -c 'echo x >>{machine.root}/judged'"}
+    machine.call(files=[judged])
+    machine.call(files=[judged])
+    assert (machine.root / "judged").read_text() == "x\n"

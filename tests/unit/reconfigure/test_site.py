@@ -53,6 +53,17 @@ def test_the_shipped_data_is_sound() -> None:
         ({"images": {"debian13": {"release": "trixie", "roles": ["/nosuch"]}}}, "images.debian13.roles", "/nosuch"),
         ({"images": {"debian13": {"release": "trixie", "roles": [7]}}}, "images.debian13.roles", "[7]"),
         ({"flavors": {"small": {"cpus": True, "memory_mb": 512}}}, "flavors.small.cpus", "True"),
+        ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu"]}}}, "flavors.small.gres", "['gpu']"),
+        ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu:0"]}}}, "flavors.small.gres", "['gpu:0']"),
+        ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "features": "a"}}}, "flavors.small.features", "'a'"),
+        ({"slurm_conf": "\n# x\nNodeName=a\n"}, "slurm_conf, line 3", "'NodeName=a'"),
+        ({"slurm_conf": "DebugFlags=Power clustername = x"}, "slurm_conf, line 1", "clustername"),
+        ({"slurm_conf": "ReconfigFlags=KeepPartInfo"}, "slurm_conf, line 1", "ReconfigFlags"),
+        ({"slurm_conf": "Include /etc/more"}, "slurm_conf, line 1", "'Include /etc/more'"),
+        ({"slurm_conf": ["DebugFlags=Power"]}, "slurm_conf", "['DebugFlags=Power']"),
+        ({"partitions": partition(slurm="Nodes=a")}, "partitions[0].slurm", "'Nodes=a'"),
+        ({"partitions": partition(slurm="MaxTime=1-0\nNodeName=x")}, "partitions[0].slurm", "NodeName"),
+        ({"partitions": partition(slurm={"MaxTime": 60})}, "partitions[0].slurm", "{'MaxTime': 60}"),
         ({"login": {"image": "no", "flavor": "small"}}, "login.image", "'no'"),
         ({"partitions": []}, "partitions", "[]"),
         ({"partitions": partition(name="cpu-x")}, "partitions[0].name", "'cpu-x'"),
@@ -93,6 +104,21 @@ def test_all_faults_come_at_once() -> None:
 
 def test_a_sound_key_is_taken() -> None:
     assert faults(users=[{"name": "a", "uid": 2000, "keys": [KEY], "admin": True}]) == ()
+
+
+def test_what_is_slurms_own_is_taken() -> None:
+    flavors = {
+        "small": {**GOOD["flavors"]["small"], "features": ["fast", "a"], "gres": ["gpu:tesla:2 File=/dev/a[0-1]"]}
+    }
+    partitions = partition(slurm="MaxTime=1-0 Default=YES", features=["a", "b"])
+    found = site.check({**GOOD, "flavors": flavors, "partitions": partitions, "slurm_conf": "# x\nDebugFlags=Power\n"})
+    assert found.partitions[0].features == ("a", "b", "fast")
+
+
+def test_what_one_release_needs_is_free_on_the_other() -> None:
+    images = {"debian13": {"release": "bookworm"}}
+    assert faults(images=images, slurm_conf="ReconfigFlags=KeepPartInfo") == ()
+    assert "PrivateData" in faults(images=images, slurm_conf="PrivateData=jobs")[0]
 
 
 def test_standard_input_is_laid_over_the_shipped_data() -> None:
