@@ -104,8 +104,8 @@ def _variables(home: Home, site: Site, nodeset: dict[str, Node]) -> bool:
         "images": images.current(home.root, site, _before(home).get("images", {})),
     }
     changed = places.write_json(home.variables, values)
-    if not (home.local / "nodes.auto.tfvars.json").exists():
-        changed = places.write_json(home.local / "nodes.auto.tfvars.json", {"nodes": []})
+    if not home.names.exists():
+        changed = places.write_json(home.names, {"nodes": []})
     Terraform(home.local, lock.environment(home)).init()
     return changed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from reconfigure.places import Home
 
+log = logging.getLogger(__name__)
 VERSION = 1
 LIMIT = 4 << 20  # bytes of one file
 KEPT = 3  # older files beside the current one
@@ -39,11 +41,18 @@ def new_round() -> str:
 
 
 def write(home: Home, event: str, nodes: Iterable[str] = (), **details: object) -> None:
-    """Append {version, time, event, nodes, …}."""
+    """Append {version, time, event, nodes, …}; what cannot be written (the disk is full) goes to the log."""
     line = {"version": VERSION, "time": round(time.time(), 3), "event": event, "nodes": sorted(nodes), **details}
+    try:
+        _append(home, json.dumps(line).encode() + b"\n")
+    except OSError as exc:
+        log.error("the journal cannot be written (%s): %s", exc.strerror, line)
+
+
+def _append(home: Home, line: bytes) -> None:
     number = _current(home)
     try:
-        os.write(number, json.dumps(line).encode() + b"\n")
+        os.write(number, line)
     finally:
         os.close(number)
 

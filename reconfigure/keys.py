@@ -99,6 +99,11 @@ def new(home: Home) -> frozenset[str]:
     return frozenset(path.parent.name for path in home.path.glob(f"identity/*/{NEW}"))
 
 
+def identities(home: Home) -> frozenset[str]:
+    """Nodes that have an identity, machines or not; and drafts that a killed run left."""
+    return frozenset(path.name for path in home.path.glob("identity/*"))
+
+
 def known(home: Home, names: Iterable[str]) -> None:
     """Say that nodes are configured, or that another will do it."""
     for name in names:

@@ -46,6 +46,11 @@ class Home:
         return self.local / "cluster.auto.tfvars.json"
 
     @property
+    def names(self) -> Path:
+        """The nodes that Terraform is told shall exist."""
+        return self.local / "nodes.auto.tfvars.json"
+
+    @property
     def nodeset(self) -> Path:
         return self.path / "nodeset.json"
 

@@ -20,6 +20,8 @@ class Observed:
 
     `new` are machines that were made and never configured, `remade` were
     made while Slurm was away; `running` are nodes that Slurm believes run a job.
+    `identities` are nodes that have keys here, `written` the names that Terraform
+    is told shall exist (None: the same as the state).
     """
 
     state: Mapping[str, Instance]
@@ -28,6 +30,8 @@ class Observed:
     new: frozenset[str] = frozenset()
     remade: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
+    identities: frozenset[str] = frozenset()
+    written: frozenset[str] | None = None
 
     def healthy(self, name: str) -> bool:
         """In the state, whole, and its machine runs."""
@@ -47,7 +51,8 @@ class Plan:
 
     What brings a node up for Slurm is a slurmd that registers, also where Slurm had
     powered it down (seen on 24.11): a new one does when it is configured, one in
-    `register` has to be restarted.
+    `register` has to be restarted. `forget` are identities of no machine, `rewrite`
+    says that the names Terraform is told are those of a run that was killed.
     """
 
     wanted: tuple[str, ...] = ()
@@ -57,6 +62,8 @@ class Plan:
     clear: tuple[tuple[str, str], ...] = ()
     configure: tuple[str, ...] = ()
     register: tuple[str, ...] = ()
+    forget: tuple[str, ...] = ()
+    rewrite: bool = False
     lost: Mapping[str, str] = field(default_factory=dict)
     power_down: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +89,7 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        return bool(self.touched)
+        return bool(self.touched) or bool(self.forget) or self.rewrite
 
 
 @dataclass
@@ -213,14 +220,17 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
     made = draft.make
     login_new = "login" in made or not observed.healthy("login")
     ids = {entry.id for entry in observed.state.values()}
+    wanted = (observed.state.keys() | made) - destroy
     return Plan(
-        wanted=tuple(sorted((observed.state.keys() | made) - destroy)),
+        wanted=tuple(sorted(wanted)),
         create=tuple(sorted(made - observed.state.keys())),
         replace=tuple(sorted(made & observed.state.keys())),
         destroy=tuple(sorted(destroy)),
         clear=tuple(sorted((m.name, m.instance) for m in observed.machines if m.instance not in ids)),
         configure=() if login_new else tuple(sorted(draft.configure | made)),
         register=tuple(sorted(draft.register)),
+        forget=tuple(sorted(observed.identities - observed.state.keys() - made)),
+        rewrite=observed.written is not None and observed.written != wanted and wanted == observed.state.keys(),
         lost=draft.lost,
         power_down=draft.power_down,
         refused=draft.refused,

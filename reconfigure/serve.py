@@ -11,11 +11,12 @@ import fcntl
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 
 from kiwi import process
@@ -44,15 +45,22 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         pause, told = RECONNECT[0], False
-        queue = Queue(self._home.path / "queue.sqlite")
         while not self._ended.is_set():
-            heard = self._session(queue)
+            heard = self._attempt()
             pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
             if (heard or not told) and not self._ended.is_set():
                 log.info("no connection to the controller at %s; trying again", self._controller.address)
             told = not heard
             self._ended.wait(pause)
-        queue.close()
+
+    def _attempt(self) -> bool:
+        """A session, whatever it meets: this thread must outlive a full disk and a broken pipe."""
+        try:
+            with closing(Queue(self._home.path / "queue.sqlite")) as queue:
+                return self._session(queue)
+        except Exception as exc:
+            log.error("listening: %s", exc, exc_info=not isinstance(exc, (OSError, sqlite3.Error)))
+            return False
 
     def _session(self, queue: Queue) -> bool:
         """One connection, until it ends; return whether it was one: something was heard, or it held."""

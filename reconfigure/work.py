@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kiwi.errors import KiwiError
@@ -48,11 +48,21 @@ class Cluster:
 
     def observe(self) -> Observed:
         """Terraform's state, machines and, where the login node runs, Slurm's states."""
-        found = Observed(self.terraform.instances(), tuple(self.provider.observe()), new=keys.new(self.home))
+        found = Observed(
+            self.terraform.instances(),
+            tuple(self.provider.observe()),
+            new=keys.new(self.home),
+            identities=keys.identities(self.home),
+            written=self._written(),
+        )
         if not self.has_slurm or not found.healthy("login"):
             return found
         remade, running = keys.remade(self.home), self.controller.running()
-        return Observed(found.state, found.machines, self.controller.nodes(), found.new, remade, running)
+        return replace(found, slurm=self.controller.nodes(), remade=remade, running=running)
+
+    def _written(self) -> frozenset[str]:
+        path = self.home.names
+        return frozenset(places.read_json(path)["nodes"]) if path.exists() else frozenset()
 
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")
@@ -81,6 +91,7 @@ class Round:
         self._tell_all(self.plan.lost, "down")
         self._tell_all(self.plan.power_down, "power_down_force")
         self._clear(self.plan.clear)
+        keys.forget(self.cluster.home, self.plan.forget)
         self._terraform()
         self._wait()
         self._configure()
@@ -242,5 +253,4 @@ class Round:
             keys.forget(self.cluster.home, broken)
 
     def _write_names(self, names: Iterable[str]) -> None:
-        path = self.cluster.home.local / "nodes.auto.tfvars.json"
-        places.write_json(path, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})
+        places.write_json(self.cluster.home.names, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})

@@ -23,6 +23,8 @@ def observed(
     new: tuple[str, ...] = (),
     remade: tuple[str, ...] = (),
     running: tuple[str, ...] = (),
+    identities: tuple[str, ...] = (),
+    written: tuple[str, ...] | None = None,
 ) -> plan.Observed:
     """Machines of these names run; `dead` and `tainted` ones are in the state too."""
     state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
@@ -30,7 +32,8 @@ def observed(
     machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
     lines = "\n".join(f"NodeName={name} State={value}" for name, value in (states or {}).items())
     nodes = slurm.parse_nodes(lines) if states else None
-    return plan.Observed(state, tuple(machines), nodes, frozenset(new), frozenset(remade), frozenset(running))
+    marks = (frozenset(given) for given in (new, remade, running, identities))
+    return plan.Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
 
 
 def shown(found: plan.Plan) -> dict[str, object]:
@@ -101,6 +104,14 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
             {"clear": (("cpu-2", "old"), ("x-9", "odd"))},
             id="orphans",
         ),
+        pytest.param(
+            {"cpu-3": "resume"},
+            observed("login", identities=("login", "cpu-2", "cpu-3")),
+            {"create": ("cpu-3",), "configure": ("cpu-3",), "forget": ("cpu-2",)},
+            id="keys of a node whose removal was killed at its end",
+        ),
+        pytest.param({}, observed("login", written=("login", "cpu-2")), {"rewrite": True}, id="names of a killed run"),
+        pytest.param({}, observed("login", written=("login",)), {}, id="names as they are"),
     ],
 )
 def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str, object]) -> None:

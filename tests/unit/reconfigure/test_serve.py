@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,50 @@ def test_a_lost_connection_is_made_again(
     assert wake.wait(PATIENCE)
     assert [request.id for request in queue.waiting()] == ["1-1", "2-1"]
     assert len(controller.sessions) == 2
+
+
+def test_a_connection_that_breaks_at_the_acknowledgement_is_made_again(
+    home: Home, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the broken pipe failed once more, and the thread that listens was gone."""
+    controller, wake, follow = FakeController(tmp_path / "spool"), threading.Event(), FakeController.follow
+    record = '{"version":1,"id":"1-1","kind":"resume","nodes":"cpu-1","time":1,"detail":null}'
+
+    def deaf(self: FakeController, complaints: IO[str]) -> process.Child[str]:
+        if self.sessions:
+            return follow(self, complaints)
+        argv = ["sh", "-c", f"exec 0<&-; echo '{record}'; exec sleep 60"]
+        self.sessions.append(process.start(argv, stdin=process.PIPE, stderr=process.DEVNULL))
+        return self.sessions[-1]
+
+    monkeypatch.setattr(FakeController, "follow", deaf)
+    controller.leave(2)
+    listener = serve.Listener(home, controller, wake)  # type: ignore[arg-type]
+    listener.start()
+    assert wake.wait(PATIENCE)
+    wake.clear()
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1", "2-1"]
+    listener.stop()
+    listener.join(PATIENCE)
+
+
+def test_a_full_disk_acknowledges_nothing_and_ends_nothing(
+    listening: tuple[FakeController, threading.Event], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, wake = listening
+    refused, put = threading.Event(), Queue.put
+
+    def full(self: Queue, request: Request, now: float | None = None) -> bool:
+        if refused.is_set():
+            return put(self, request, now)
+        refused.set()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Queue, "put", full)
+    controller.leave(1)
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1"]
 
 
 NODES = {n: Node(n, "login" if n == "login" else "slurm", "", "", "", "", ()) for n in ("login", "cpu-1", "cpu-2")}

@@ -1,0 +1,128 @@
+"""Whom to kill, and how: processes of a change, found while it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.whole import Cluster
+from reconfigure import lock, serve
+from reconfigure.places import Home
+
+LOOK = 0.005  # seconds between two looks for a victim
+PATIENCE = 20.0  # seconds until a victim of the kind must have come
+AFTER = {"terraform": 0.8, "ansible": 2.0, "worker": 6.0, "up, one": 10.0, "up, whole": 10.0}
+PROGRAMS = {"terraform": ("terraform", "machine.sh"), "ansible": ("ansible-playbook",)}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What was killed, when (unix time), and what was going on by the processes that were there."""
+
+    killed: tuple[str, ...]
+    at: float
+    moment: str
+
+
+def strike(cluster: Cluster, kind: str, up: int | None, chance: random.Random, delay: float | None = None) -> Hit:
+    """Kill -9 a victim of this kind, a random time after the first one is there.
+
+    `up` is the process of bin/up, where one runs. Where the victim is gone by
+    then, the next one of its kind; where none comes, nothing is killed.
+    """
+    home = Home(cluster.home.parents[1], cluster.name)
+    until = time.monotonic() + PATIENCE
+    pause = chance.uniform(0, AFTER[kind]) if delay is None else delay
+    if kind in PROGRAMS:
+        _await(home, kind, up, until)
+    time.sleep(pause)
+    while not (there := victims(home, kind, up)) and time.monotonic() < until:
+        time.sleep(LOOK)
+    chosen = there if kind == "up, whole" or not there else [chance.choice(sorted(there))]
+    moment, at = now(home, up), time.time()
+    return Hit(tuple(kill(pid) for pid in chosen), at, moment)
+
+
+def _await(home: Home, kind: str, up: int | None, until: float) -> None:
+    while not victims(home, kind, up) and time.monotonic() < until:
+        time.sleep(LOOK)
+
+
+def victims(home: Home, kind: str, up: int | None) -> list[int]:
+    """Processes of a kind that are there now."""
+    if kind == "worker":
+        pid = serve.worker(home)
+        return [pid] if pid else []
+    if kind.startswith("up"):
+        return tree(up)
+    return [pid for pid in {*lock.marked(home), *tree(up)} if any(word in name(pid) for word in PROGRAMS[kind])]
+
+
+def tree(pid: int | None) -> list[int]:
+    """A process and all below it; none where it is gone."""
+    try:
+        top = psutil.Process(pid) if pid else None
+        return [top.pid, *(child.pid for child in top.children(recursive=True))] if top else []
+    except psutil.NoSuchProcess:
+        return []
+
+
+def name(pid: int) -> str:
+    """Program and first arguments of a process, without folders."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    return " ".join(word.rpartition("/")[2] for word in words[:4]).strip()
+
+
+def kill(pid: int) -> str:
+    """Kill -9; return the process's name."""
+    told = name(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return f"{told} (gone)"
+    return told
+
+
+def now(home: Home, up: int | None) -> str:
+    """What goes on, from the processes that do it."""
+    names = [name(pid) for pid in {*lock.marked(home), *tree(up)}]
+    for what, words in MOMENTS.items():
+        if any(all(word in told for word in words) for told in names):
+            return what
+    return "bin/up between steps" if names else "the worker alone"
+
+
+MOMENTS = {
+    "machine being made": ("machine.sh", "create"),
+    "machine being removed": ("machine.sh", "destroy"),
+    "machine being cleared": ("machine.sh", "clear"),
+    "terraform apply": ("terraform", "apply"),
+    "terraform plan": ("terraform", "plan"),
+    "terraform show": ("terraform", "show"),
+    "playbook node.yml": ("ansible-playbook", "node.yml"),
+    "reconfigure sync": ("reconfigure", "sync"),
+    "bin/up's playbook": ("ansible-playbook",),
+    "bin/prepare or check": ("bash",),
+}
+
+
+def step(home: Path, at: float) -> str:
+    """The journal's step that was running at a time, "" where none that was written covers it."""
+    for line in (home / "journal.jsonl").read_text().splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if event["time"] - event.get("seconds", 0) <= at <= event["time"] and "seconds" in event:
+            return str(event["event"])
+    return ""
