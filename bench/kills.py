@@ -287,10 +287,8 @@ def rounds(target: Target, count: int, seed: int, full: bool) -> list[Row]:
             row = one_round(target, chance, full)
         except (TimeoutError, process.CommandError) as exc:
             row = Row("preparation", "-", "-", (), 0.0, " ".join(str(exc).split()))
-        print(
-            f"{number:3} {row.operation:8} {row.kind:10} {row.seconds:6.1f} s  {row.moment}; {row.killed} {row.fault}"
-        )
-        sys.stdout.flush()
+        told = f"{row.operation:8} {row.kind:10} {row.seconds:6.1f} s  {row.moment}; {row.killed} {row.fault}"
+        print(f"{number:3} {told}", flush=True)
         found.append(row)
         if row.fault and target.up().wait(LIMIT) != 0:
             print("    bin/up does not heal it; stopping here", flush=True)
