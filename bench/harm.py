@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from bench.whole import Cluster
-from reconfigure import lock, serve
+from reconfigure import journal, lock, serve
 from reconfigure.places import Home
 
 LOOK = 0.005  # seconds between two looks for a victim
@@ -40,19 +39,17 @@ def strike(cluster: Cluster, kind: str, up: int | None, chance: random.Random, d
     home = Home(cluster.home.parents[1], cluster.name)
     until = time.monotonic() + PATIENCE
     pause = chance.uniform(0, AFTER[kind]) if delay is None else delay
-    if kind in PROGRAMS:
-        _await(home, kind, up, until)
+    while kind in PROGRAMS and not victims(home, kind, up) and time.monotonic() < until:
+        time.sleep(LOOK)
     time.sleep(pause)
-    while not (there := victims(home, kind, up)) and time.monotonic() < until:
+    while time.monotonic() < until:
+        there = [pid for pid in victims(home, kind, up) if name(pid)]
+        chosen = there if kind == "up, whole" or not there else [chance.choice(sorted(there))]
+        moment, at = now(home, up), time.time()
+        if killed := tuple(told for pid in chosen if (told := kill(pid))):
+            return Hit(killed, at, moment)
         time.sleep(LOOK)
-    chosen = there if kind == "up, whole" or not there else [chance.choice(sorted(there))]
-    moment, at = now(home, up), time.time()
-    return Hit(tuple(kill(pid) for pid in chosen), at, moment)
-
-
-def _await(home: Home, kind: str, up: int | None, until: float) -> None:
-    while not victims(home, kind, up) and time.monotonic() < until:
-        time.sleep(LOOK)
+    return Hit((), time.time(), now(home, up))
 
 
 def victims(home: Home, kind: str, up: int | None) -> list[int]:
@@ -84,12 +81,12 @@ def name(pid: int) -> str:
 
 
 def kill(pid: int) -> str:
-    """Kill -9; return the process's name."""
+    """Kill -9; return the process's name, "" where it was gone."""
     told = name(pid)
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        return f"{told} (gone)"
+        return ""
     return told
 
 
@@ -118,11 +115,7 @@ MOMENTS = {
 
 def step(home: Path, at: float) -> str:
     """The journal's step that was running at a time, "" where none that was written covers it."""
-    for line in (home / "journal.jsonl").read_text().splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if event["time"] - event.get("seconds", 0) <= at <= event["time"] and "seconds" in event:
-            return str(event["event"])
+    for event in journal.read(Home(home.parents[1], home.name))[0]:
+        if event["event"] != "done" and event["time"] - event.get("seconds", 0) <= at <= event["time"]:
+            return str(event["event"]) if "seconds" in event else ""
     return ""

@@ -134,6 +134,7 @@ def _change(cluster: Cluster, decide: Callable[[Cluster, plan.Observed], Plan], 
         _show(decide(cluster, cluster.observe()), as_json)
         return OK
     with lock.locked(cluster.home, lock.WAIT):
+        cluster.terraform.mend()
         observed = cluster.observe()
         todo = decide(cluster, observed)
         outcome = Round(cluster, todo, observed).carry_out()

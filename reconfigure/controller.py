@@ -119,3 +119,10 @@ class Controller:
             log.warning("Slurm was not told %s of %s: %s", state, ",".join(names), exc)
             return str(exc)
         return None
+
+    def start_now(self, jobs: Iterable[int]) -> None:
+        """Let requeued jobs start as soon as there are nodes; one that is gone meanwhile is no fault."""
+        try:
+            self.call(slurm.start_now(jobs))
+        except (UnreachableError, CommandError) as exc:
+            log.info("jobs %s keep their delay: %s", ",".join(map(str, jobs)), exc)

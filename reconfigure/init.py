@@ -32,6 +32,7 @@ def init(home: Home, site: Site) -> bool:
     controller = _controller(home, site)
     with lock.locked(home, lock.WAIT):
         _layout(home)
+        Terraform(home.local, lock.environment(home)).mend()
         nodeset, new = _nodeset(home, site)
         _same_addresses(home, nodeset)
         changes = [new, keys.make(home, site), _variables(home, site, nodeset)]

@@ -6,6 +6,7 @@ lines never mix. Past LIMIT it becomes journal.jsonl.1, that one .2, and so on t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -20,6 +21,7 @@ from reconfigure.places import Home
 log = logging.getLogger(__name__)
 VERSION = 1
 LIMIT = 4 << 20  # bytes of one file
+FULL = (errno.ENOSPC, errno.EDQUOT)
 KEPT = 3  # older files beside the current one
 
 Event = dict[str, Any]
@@ -46,6 +48,8 @@ def write(home: Home, event: str, nodes: Iterable[str] = (), **details: object) 
     try:
         _append(home, json.dumps(line).encode() + b"\n")
     except OSError as exc:
+        if exc.errno not in FULL:
+            raise
         log.error("the journal cannot be written (%s): %s", exc.strerror, line)
 
 

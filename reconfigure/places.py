@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from kiwi.errors import UsageError
+from kiwi.errors import KiwiError, UsageError
 
 REPO = Path(__file__).resolve().parent.parent
 NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
@@ -115,6 +116,14 @@ def home(cluster: str, environment: Mapping[str, str] = os.environ) -> Home:
     if not NAME.fullmatch(cluster):
         raise UsageError(f"cluster name: found {cluster!r}; needs {NAME_GOOD}")
     return Home(Path(environment.get("KIWI_ROOT") or "/var/lib/kiwi"), cluster)
+
+
+def require_room(path: Path, needed: int) -> None:
+    """KiwiError where the disk of a folder has less than `needed` bytes left."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        left = f"{free >> 20} MB left below {path}, {needed >> 20} MB needed"
+        raise KiwiError(f"the disk of the control host is full: {left}")
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> bool:

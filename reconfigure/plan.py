@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reconfigure import records
+from reconfigure import cooldown, records
 from reconfigure.providers import Machine
 from reconfigure.records import Node, Request
 from reconfigure.slurm import SlurmNode
@@ -21,7 +21,8 @@ class Observed:
     `new` are machines that were made and never configured, `remade` were
     made while Slurm was away; `running` are nodes that Slurm believes run a job.
     `identities` are nodes that have keys here, `written` the names that Terraform
-    is told shall exist (None: the same as the state).
+    is told shall exist (None: the same as the state), `held` those that failed and
+    are left alone (reason by name).
     """
 
     state: Mapping[str, Instance]
@@ -32,6 +33,7 @@ class Observed:
     running: frozenset[str] = frozenset()
     identities: frozenset[str] = frozenset()
     written: frozenset[str] | None = None
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def healthy(self, name: str) -> bool:
         """In the state, whole, and its machine runs."""
@@ -67,6 +69,8 @@ class Plan:
     lost: Mapping[str, str] = field(default_factory=dict)
     power_down: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    drain: Mapping[str, str] = field(default_factory=dict)
+    undrain: tuple[str, ...] = ()
 
     @property
     def made(self) -> tuple[str, ...]:
@@ -89,7 +93,8 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        return bool(self.touched) or bool(self.forget) or self.rewrite
+        files = self.forget or self.rewrite
+        return bool(self.touched or files or self.drain or self.undrain)
 
 
 @dataclass
@@ -162,6 +167,8 @@ def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind
     if nodeset[name].role == "login":
         draft.refused[name] = "the login node stays as long as the cluster; see `reconfigure down`"
         return
+    if node is not None and node.powering_up and not by_hand and not observed.healthy(name):
+        _resume(draft, nodeset, observed, name)  # the wish before this one, which this one must not undo
     if node is not None and node.allocated:
         draft.refused[name] = f"it is allocated to a job (Slurm has it {node.state}); end the job first"
         return
@@ -234,4 +241,18 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         lost=draft.lost,
         power_down=draft.power_down,
         refused=draft.refused,
+        drain={name: reason for name, reason in observed.held.items() if _may_drain(observed.slurm_node(name))},
+        undrain=tuple(
+            n for n, node in sorted((observed.slurm or {}).items()) if n not in observed.held and _ours(node)
+        ),
     )
+
+
+def _may_drain(node: SlurmNode | None) -> bool:
+    """Only once it is off: what is set earlier is gone when its powering down ends (seen on 24.11)."""
+    return node is not None and node.asleep and "DRAIN" not in node.flags
+
+
+def _ours(node: SlurmNode) -> bool:
+    """Drained by us, not by an administrator."""
+    return "DRAIN" in node.flags and cooldown.MARK in node.reason

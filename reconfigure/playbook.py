@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from reconfigure.places import REPO, Home
 
 log = logging.getLogger(__name__)
 KEEP = 20  # runs whose artifacts are kept
+BANNER = re.compile(r"(PLAY|TASK|PLAY RECAP|skipping:|ok:|changed:)\b|.*: ok=\d")
 FAILED = ("runner_on_failed", "runner_on_unreachable")
 
 
@@ -98,9 +100,17 @@ def run(home: Home, name: str, variables: Mapping[str, Any], limit: str | None =
 
 
 def _tail(runner: ansible_runner.Runner) -> str:
+    """The last words of a run that failed on no host, such as Ansible that was killed."""
     with runner.stdout as output:
-        lines = [line.strip() for line in output.read().splitlines() if line.strip()]
-    return " ".join(lines[-5:])[:500] or f"ansible-playbook ended with {runner.rc}"
+        return last_words(output.read(), runner.rc)
+
+
+def last_words(output: str, code: int) -> str:
+    """What Ansible said in the end, without its banners; errors first."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    words = [line for line in lines if not BANNER.match(line)]
+    told = [line for line in words if line.startswith(("[ERROR]", "ERROR", "fatal"))] or words
+    return f"Ansible ended early with code {code}" + (f": {' '.join(told[-2:])[:300]}" if told else "")
 
 
 def _prune(folder: Path) -> None:

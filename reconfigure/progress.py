@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from reconfigure.journal import FULL
 from reconfigure.places import Home
 
 
@@ -26,10 +27,14 @@ def doing(home: Home, step: str, nodes: Iterable[str], round_id: str) -> Iterato
 
 
 def _say(path: Path, text: bytes) -> None:
-    """Replace the file; nothing that has to outlast a power cut, so it is not synced."""
+    """Replace the file; nothing that has to outlast a power cut, so it is not synced, nor that a full disk may stop."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(text)
+    try:
+        part.write_bytes(text)
+    except OSError as exc:
+        if exc.errno not in FULL:
+            raise
     part.replace(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,12 @@ class Request:
     nodes: str
     time: float
     detail: dict[str, Any] | None
+
+    def jobs(self, names: Collection[str]) -> frozenset[int]:
+        """Jobs that wait for one of these nodes, as Slurm's resume file names them."""
+        found = (self.detail or {}).get("jobs", ())
+        key = "nodes_resume" if (self.detail or {}).get("all_nodes_resume") else "nodes"  # 22.05
+        return frozenset(job["job_id"] for job in found if set(names) & set(expand(job.get(key) or "")))
 
 
 def node(data: Mapping[str, Any]) -> Node:

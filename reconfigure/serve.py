@@ -15,13 +15,13 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from types import FrameType
 
 from kiwi import process
 from kiwi.errors import BusyError, KiwiError, UsageError
-from reconfigure import journal, lock, plan, records
+from reconfigure import cooldown, journal, lock, plan, records
 from reconfigure.controller import Controller
 from reconfigure.places import Home
 from reconfigure.queue import Queue
@@ -123,7 +123,7 @@ class Worker:
         pause = RETRY[0]
         self._wake.set()  # at the start: finish or undo what a killed run left
         while True:
-            self._wake.wait()
+            self._wake.wait(cooldown.LOOK if cooldown.waits(cooldown.read(self._home)) else None)
             threading.Event().wait(SETTLE)
             self._wake.clear()
             try:
@@ -140,15 +140,28 @@ class Worker:
         """Merge what waits, plan and carry it out; then the requests are finished."""
         with lock.locked(self._home, wait=None):
             cluster, waiting = self._cluster(), queue.waiting()
+            cluster.terraform.mend()
+            now = time.time()
             observed = cluster.observe()
             todo = plan.plan(cluster.nodeset, observed, plan.merge(waiting))
             for name, reason in todo.refused.items():
                 log.warning("%s: %s", name, reason)
                 journal.write(self._home, "refused", [name], reason=reason, requests=_of(waiting, name))
+            stay: Mapping[str, str] = {}
             if todo.changes:
                 _tell(waiting, todo)
-                Round(cluster, todo, observed, [request.id for request in waiting]).carry_out()
-            queue.finish(waiting)
+                failed = Round(cluster, todo, observed, waiting).carry_out().failed
+                stay = {name: failed[name] for name in todo.destroy if name in failed}
+            if observed.slurm is not None:
+                cooldown.freed(self._home, now)
+            queue.finish(request for request in waiting if not _unfinished(request, stay))
+            if stay:
+                raise KiwiError(f"{records.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
+
+
+def _unfinished(request: Request, stay: Collection[str]) -> bool:
+    """A node that could not be removed is tried again: nobody asks for it a second time."""
+    return request.kind != "resume" and not set(stay).isdisjoint(records.expand(request.nodes))
 
 
 def _of(waiting: Sequence[Request], name: str) -> list[str]:

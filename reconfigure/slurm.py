@@ -79,6 +79,11 @@ def parse_running(text: str) -> frozenset[str]:
     return frozenset(name for hostlist in lists for name in records.expand(hostlist))
 
 
+def start_now(jobs: Iterable[int]) -> list[str]:
+    """Arguments of the scontrol call that ends the two minutes' delay of requeued jobs."""
+    return ["scontrol", "update", f"jobid={','.join(map(str, sorted(jobs)))}", "starttime=now"]
+
+
 def update(names: Iterable[str], state: str, reason: str = "") -> list[str]:
     """Arguments of the scontrol call that sets a state."""
     told = ["scontrol", "update", f"nodename={records.fold(names)}", f"state={state}"]

@@ -21,7 +21,7 @@ from python_terraform import Terraform as Builder
 
 from kiwi import process
 from kiwi.errors import KiwiError
-from reconfigure import tfjson
+from reconfigure import places, tfjson
 from reconfigure.tfjson import Change, Instance
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,14 @@ class TerraformError(KiwiError):
 
 @dataclass(frozen=True)
 class Applied:
-    """What an apply did: reasons by node that failed, and faults of no node."""
+    """What an apply did: reasons by node that failed, and faults of no node.
+
+    `impossible` are the failed ones that could not even be planned.
+    """
 
     failed: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    impossible: frozenset[str] = frozenset()
 
 
 def binary() -> list[str]:
@@ -82,9 +86,36 @@ class Terraform:
 
     def instances(self) -> dict[str, Instance]:
         """Machines in the state by node name; none where there is no state yet."""
-        if not (self.folder / "terraform.tfstate").exists():
+        if not self._state.exists():
             return {}
         return tfjson.instances(json.loads(self._run(argv("show", json=IsFlagged))))
+
+    def keep(self) -> None:
+        """Copy the state: Terraform writes it in place, so a kill or a full disk may leave half of it."""
+        if self._state.exists():
+            places.write(self._kept, self._state.read_text(encoding="utf-8"))
+
+    def mend(self) -> bool:
+        """Put the copy back where the state is broken; return whether it was. Only under the lock.
+
+        Machines that were made since then are unknown to it, and are cleared.
+        """
+        if not self._state.exists() or _sound(self._state):
+            return False
+        log.warning("%s is broken; taking %s", self._state, self._kept.name if _sound(self._kept) else "none")
+        if _sound(self._kept):
+            places.write(self._state, self._kept.read_text(encoding="utf-8"))
+        else:
+            self._state.unlink()
+        return True
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "terraform.tfstate"
+
+    @property
+    def _kept(self) -> Path:
+        return self.folder / "kept.tfstate"
 
     def plan(self, targets: Sequence[str], replace: Sequence[str] = ()) -> tuple[Change, ...]:
         """Save a plan for these nodes (and resource addresses to replace); return its changes."""
@@ -106,6 +137,7 @@ class Terraform:
         """
         arguments = argv("apply", "nodes.tfplan", json=IsFlagged, parallelism=20)
         events, complaints = self.folder / "apply.jsonl", self.folder / "apply.err"
+        self.keep()
         with events.open("w+", encoding="utf-8") as out, complaints.open("w", encoding="utf-8") as err:
             child = process.start(arguments, cwd=self.folder, env=self._environment, stdout=out, stderr=err)
             try:
@@ -129,6 +161,14 @@ class Terraform:
             else:
                 failed.setdefault(name, reason)
         return failed, faults
+
+
+def _sound(state: Path) -> bool:
+    """Whether a file holds a whole state."""
+    try:
+        return "resources" in json.loads(state.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def lines(path: Path, child: process.Child[str]) -> Iterator[str]:

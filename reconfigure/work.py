@@ -11,16 +11,31 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kiwi.errors import KiwiError
-from reconfigure import controller, journal, keys, lock, places, playbook, progress, ready, records, site, terraform
+from reconfigure import (
+    controller,
+    cooldown,
+    journal,
+    keys,
+    lock,
+    places,
+    playbook,
+    progress,
+    ready,
+    records,
+    site,
+    terraform,
+)
 from reconfigure.controller import Controller
 from reconfigure.places import Home
 from reconfigure.plan import Observed, Plan
 from reconfigure.providers import Provider
-from reconfigure.records import Node
+from reconfigure.records import Node, Request
 from reconfigure.terraform import Terraform, TerraformError
 
 log = logging.getLogger(__name__)
 ADDED_WAIT = 60.0  # seconds that a new machine has to answer on its SSH port
+ROOM = 64 << 20  # bytes that must be free on the control host's disk to make machines
+LITTLE_ROOM = 4 << 20  # bytes for anything that Terraform does: its state is written anew
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,7 @@ class Cluster:
             new=keys.new(self.home),
             identities=keys.identities(self.home),
             written=self._written(),
+            held=cooldown.held(cooldown.read(self.home), time.time()),
         )
         if not self.has_slurm or not found.healthy("login"):
             return found
@@ -71,9 +87,9 @@ class Cluster:
 class Round:
     """One plan carried out; use under the lock."""
 
-    def __init__(self, cluster: Cluster, plan: Plan, observed: Observed, requests: Sequence[str] = ()) -> None:
-        self.cluster, self.plan, self.observed = cluster, plan, observed
-        self.requests = list(requests)
+    def __init__(self, cluster: Cluster, plan: Plan, observed: Observed, waiting: Sequence[Request] = ()) -> None:
+        self.cluster, self.plan, self.observed, self.waiting = cluster, plan, observed, waiting
+        self.requests = [request.id for request in waiting]
         self.id = journal.new_round()
         self.failed: dict[str, str] = {}
         self.changed = False
@@ -90,6 +106,8 @@ class Round:
     def _do(self) -> None:
         self._tell_all(self.plan.lost, "down")
         self._tell_all(self.plan.power_down, "power_down_force")
+        self._tell_all(self.plan.drain, "drain")
+        self._tell(self.plan.undrain, "undrain")
         self._clear(self.plan.clear)
         keys.forget(self.cluster.home, self.plan.forget)
         self._terraform()
@@ -135,13 +153,15 @@ class Round:
     def _terraform(self) -> None:
         """Make and remove machines; what cannot even be planned is the fault of all targets."""
         plan, home = self.plan, self.cluster.home
-        self._write_names(plan.wanted)
         if not plan.targets:
+            self._write_names(plan.wanted)
             return
         self.changed = True
         with self._step("terraform", plan.targets) as notes:
             notes.update(create=plan.create, replace=plan.replace, destroy=plan.destroy)
             try:
+                places.require_room(home.path, ROOM if plan.made else LITTLE_ROOM)
+                self._write_names(plan.wanted)
                 self._prepare()
                 applied = self._apply_targets()
             except KiwiError as exc:
@@ -168,10 +188,11 @@ class Round:
             return self._apply(self.plan.targets)
         except TerraformError as exc:
             failed = {name: why for name in self.plan.targets if (why := self._fault(name))}
-            if len(failed) in (0, len(self.plan.targets)):
+            if not failed:
                 raise exc
-        applied = self._apply([name for name in self.plan.targets if name not in failed])
-        return terraform.Applied({**applied.failed, **failed}, applied.faults)
+        others = [name for name in self.plan.targets if name not in failed]
+        applied = self._apply(others) if others else terraform.Applied()
+        return terraform.Applied({**applied.failed, **failed}, applied.faults, frozenset(failed))
 
     def _fault(self, name: str) -> str:
         """Why Terraform cannot plan for this node; empty where it can (its messages name no node)."""
@@ -193,17 +214,43 @@ class Round:
         failed = dict(applied.failed)
         if applied.faults:
             failed = {name: "; ".join(applied.faults) for name in targets} | failed
+        impossible = {name: why for name, why in failed.items() if name in applied.impossible}
+        self._fail("terraform", impossible, permanent=True)
         self._fail("terraform", failed)
 
-    def _fail(self, step: str, reasons: Mapping[str, str]) -> None:
+    def _fail(self, step: str, reasons: Mapping[str, str], *, permanent: bool = False) -> None:
         """Note failures, those of one reason together, and tell Slurm of nodes it waits for."""
         fresh = {name: reason for name, reason in reasons.items() if name not in self.failed}
         self.failed |= fresh
+        self._leave_alone(fresh, permanent)
         for reason in dict.fromkeys(fresh.values()):
             names = [name for name in fresh if fresh[name] == reason]
             log.error("%s: failed: %s", records.fold(names), reason)
             self._journal("failed", names, step=step, reason=reason)
             self._tell(self.plan.brought & set(names), "power_down_force", reason[:200].replace('"', "'"))
+        self._start_jobs(fresh)
+
+    def _leave_alone(self, fresh: Mapping[str, str], permanent: bool) -> None:
+        """Begin or prolong the cooldown of Slurm nodes that did not come up, and of their like."""
+        reasons = {name: fresh[name] for name in self.cluster.slurm(self.plan.brought & fresh.keys())}
+        if permanent:
+            reasons |= self._like(reasons)
+        if reasons:
+            cooldown.failed(self.cluster.home, reasons, time.time(), permanent=permanent)
+
+    def _like(self, reasons: Mapping[str, str]) -> dict[str, str]:
+        """Nodes without a machine that would be made in the same way as those that cannot be."""
+        nodes, there = self.cluster.nodeset, self.observed.state.keys() | self.plan.brought
+        causes = {_kind(nodes[name]): why for name, why in reasons.items()}
+        return {n: causes[_kind(nodes[n])] for n in nodes.keys() - there if _kind(nodes[n]) in causes}
+
+    def _start_jobs(self, failed: Iterable[str]) -> None:
+        """Slurm delays a job that it requeues by two minutes; what failed was a node, not the job."""
+        names = set(self.cluster.slurm(self.plan.brought & set(failed)))
+        if jobs := {job for request in self.waiting for job in request.jobs(names)}:
+            with self._step("requeue", names) as notes:
+                notes["jobs"] = sorted(jobs)
+                self.cluster.controller.start_now(jobs)
 
     def _wait(self) -> None:
         """Wait until the new machines answer; one that stops fails at once with its fault."""
@@ -226,6 +273,7 @@ class Round:
         lost = {n: run.failed.get("", "the playbook did not reach it") for n in set(there) - run.reached}
         self._fail("playbook", {name: why for name, why in {**lost, **run.failed}.items() if name})
         keys.known(self.cluster.home, set(there) - self.failed.keys())
+        cooldown.well(self.cluster.home, set(there) - self.failed.keys())
         self.changed = True
 
     def _register(self) -> None:
@@ -254,3 +302,8 @@ class Round:
 
     def _write_names(self, names: Iterable[str]) -> None:
         places.write_json(self.cluster.home.names, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})
+
+
+def _kind(node: Node) -> tuple[str, str, str]:
+    """What the making of a node's machine depends on."""
+    return node.partition, node.image, node.flavor

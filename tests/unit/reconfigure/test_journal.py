@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
@@ -109,3 +110,12 @@ def test_what_a_killed_process_did_is_not_told(home: Home) -> None:
     home.run.mkdir()
     home.doing.write_text('{"pid": 4194999, "step": "machines"}')
     assert progress.now(home) is None
+
+
+def test_a_full_disk_stops_nobody(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    home.journal.parent.mkdir(exist_ok=True)
+    home.journal.symlink_to("/dev/full")
+    with caplog.at_level(logging.ERROR):
+        journal.write(home, "failed", ["cpu-1"], reason="no munge")
+    assert "No space left on device" in caplog.text
+    assert "no munge" in caplog.text

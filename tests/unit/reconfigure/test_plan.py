@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconfigure import plan, slurm
@@ -116,6 +118,14 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
 )
 def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str, object]) -> None:
     assert shown(plan.plan(NODESET, seen, wishes)) == expected
+
+
+def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
+    """It was the last wish of a burst, and the node that a job waited for was never made."""
+    seen = observed("login", states={"cpu-2": POWERING})
+    found = plan.plan(NODESET, seen, {"cpu-2": "suspend"})
+    assert found.create == ("cpu-2",)
+    assert "allocated" in found.refused["cpu-2"]
 
 
 @pytest.mark.parametrize(
@@ -257,6 +267,26 @@ GONE = "its machine is gone (reconfigure sync)"
 )
 def test_sync(seen: plan.Observed, expected: dict[str, object]) -> None:
     assert shown(plan.sync(NODESET, seen, PERSISTENT)) == expected
+
+
+HELD = {"cpu-2": "the host is full; left alone until 17:40 UTC"}
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "expected"),
+    [
+        pytest.param(f"{OFF} Reason=the host is full", HELD, {"drain": HELD}, id="off, so it can be drained"),
+        pytest.param("IDLE+CLOUD+POWERING_DOWN Reason=x", HELD, {}, id="not off yet"),
+        pytest.param(f"IDLE+CLOUD+DRAIN+POWERED_DOWN Reason={HELD['cpu-2']}", HELD, {}, id="drained already"),
+        pytest.param(
+            f"IDLE+CLOUD+DRAIN+POWERED_DOWN Reason={HELD['cpu-2']}", {}, {"undrain": ("cpu-2",)}, id="time is over"
+        ),
+        pytest.param("IDLE+CLOUD+DRAIN+POWERED_DOWN Reason=disk swap", {}, {}, id="drained by an administrator"),
+    ],
+)
+def test_a_node_that_failed_is_left_alone(state: str, held: dict[str, str], expected: dict[str, object]) -> None:
+    seen = replace(observed("login", states={"cpu-2": state}), held=held)
+    assert shown(plan.plan(NODESET, seen, {})) == expected
 
 
 def test_wanted_is_what_exists_plus_minus_the_change() -> None:

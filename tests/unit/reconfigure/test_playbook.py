@@ -68,3 +68,17 @@ def test_a_real_run_on_no_host_says_why(tmp_path: Path) -> None:
     run = playbook.run(home, "node.yml", {}, limit="nosuch")
     assert run.reached == set()
     assert "no hosts" in run.failed[""] or "pattern" in run.failed[""]
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (
+            "PLAY [Login node] ***\nskipping: no hosts matched\nTASK [Be] ****\n[ERROR]: A worker died\n",
+            "Ansible ended early with code -9: [ERROR]: A worker died",
+        ),
+        ("\nPLAY [Other nodes] ****\n", "Ansible ended early with code -9"),
+    ],
+)
+def test_last_words_are_no_banner(output: str, said: str) -> None:
+    assert playbook.last_words(output, -9) == said

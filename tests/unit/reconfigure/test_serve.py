@@ -12,12 +12,13 @@ from typing import IO, Any
 import pytest
 
 from kiwi import process
-from kiwi.errors import BusyError
+from kiwi.errors import BusyError, KiwiError
 from reconfigure import plan, serve
 from reconfigure.places import REPO, Home
 from reconfigure.queue import Queue
 from reconfigure.records import Node, Request
 from reconfigure.tfjson import Instance
+from reconfigure.work import Outcome
 
 PATIENCE = 20.0  # seconds, a bound for what must come
 
@@ -134,7 +135,9 @@ def test_a_full_disk_acknowledges_nothing_and_ends_nothing(
     assert [request.id for request in queue.waiting()] == ["1-1"]
 
 
-NODES = {n: Node(n, "login" if n == "login" else "slurm", "", "", "", "", ()) for n in ("login", "cpu-1", "cpu-2")}
+NODES = {
+    n: Node(n, "login" if n == "login" else "slurm", "", "", "", "", ()) for n in ("login", "cpu-1", "cpu-2", "cpu-3")
+}
 
 
 class FakeRound:
@@ -142,29 +145,33 @@ class FakeRound:
 
     done: list[plan.Plan]
     meanwhile: Any = None
+    failed: dict[str, str]
 
-    def __init__(self, cluster: Any, todo: plan.Plan, observed: plan.Observed, requests: list[str]) -> None:
+    def __init__(self, cluster: Any, todo: plan.Plan, observed: plan.Observed, requests: list[Request]) -> None:
         self.todo = todo
 
-    def carry_out(self) -> None:
+    def carry_out(self) -> Outcome:
         if FakeRound.meanwhile:
             FakeRound.meanwhile()
         FakeRound.done.append(self.todo)
+        return Outcome(FakeRound.failed, True)
 
 
 @pytest.fixture
 def worker(home: Home, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
     """A worker of a cluster where only the login node runs."""
-    FakeRound.done, FakeRound.meanwhile = [], None
+    FakeRound.done, FakeRound.meanwhile, FakeRound.failed = [], None, {}
     monkeypatch.setattr(serve, "Round", FakeRound)
-    state = {"login": Instance("id", "address")}
+    state = {"login": Instance("id", "address"), "cpu-3": Instance("id", "address")}
     machine = SimpleNamespace(name="login", instance="id", state="running")
     observed = plan.Observed(state, (machine,))  # type: ignore[arg-type]
-    return serve.Worker(home, lambda: SimpleNamespace(nodeset=NODES, observe=lambda: observed))  # type: ignore[arg-type, return-value]
+    terraform = SimpleNamespace(mend=lambda: False)
+    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform)
+    return serve.Worker(home, lambda: cluster)  # type: ignore[arg-type, return-value]
 
 
-def request(number: int, nodes: str) -> Request:
-    return Request(f"{number}-1", "resume", nodes, 1, None)
+def request(number: int, nodes: str, kind: str = "resume") -> Request:
+    return Request(f"{number}-1", kind, nodes, 1, None)
 
 
 def test_what_waits_is_one_round(worker: serve.Worker, queue: Queue) -> None:
@@ -197,6 +204,19 @@ def test_a_round_that_was_killed_is_done_again(worker: serve.Worker, queue: Queu
     FakeRound.meanwhile = None
     worker.round(queue)
     assert [todo.create for todo in FakeRound.done] == [("cpu-1",)]
+
+
+def test_a_node_that_could_not_be_removed_is_tried_again(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "cpu-1"))
+    queue.put(request(2, "cpu-3", "suspend"))
+    FakeRound.failed = {"cpu-3": "Terraform ended with -9", "cpu-1": "Terraform ended with -9"}
+    with pytest.raises(KiwiError, match="cpu-3: not removed: Terraform ended"):
+        worker.round(queue)
+    assert [found.id for found in queue.waiting()] == ["2-1"]
+    FakeRound.failed = {}
+    worker.round(queue)
+    assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",), ("cpu-3",)]
+    assert queue.waiting() == []
 
 
 def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:

@@ -17,6 +17,7 @@ import pytest
 from reconfigure import controller, journal, keys, places, plan, playbook, progress, ready, site, work
 from reconfigure.places import Home
 from reconfigure.providers import Machine
+from reconfigure.records import Request
 from reconfigure.slurm import SlurmNode
 from tests.unit.reconfigure.test_terraform import MODULE, NODE
 
@@ -63,11 +64,14 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cl
     fake.terraform = found.terraform
     found.terraform.init()
     told: list[tuple[tuple[str, ...], str, str]] = []
+    started: list[set[int]] = []
     found.controller = SimpleNamespace(  # type: ignore[assignment]
         nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"POWERING_UP"})) for name in NAMES[1:]},
         running=lambda: frozenset(),
         tell=lambda names, state, reason="": told.append((tuple(names), state, reason)),
         told=told,
+        start_now=lambda jobs: started.append(set(jobs)),
+        started=started,
     )
     monkeypatch.setattr(ready, "wait", lambda addresses, ids, observe, seconds: {})
     monkeypatch.setattr(playbook, "run", configured())
@@ -140,6 +144,59 @@ def test_one_that_fails_is_removed_and_told(
     assert do(with_login, {"cpu-1": "resume"}).failed == {}
 
 
+DETAIL = {
+    "jobs": [{"job_id": 7, "nodes_resume": "cpu-[1-2]"}, {"job_id": 8, "nodes_resume": "cpu-1"}],
+    "all_nodes_resume": "cpu-[1-2]",
+}
+
+
+def resumed(cluster: work.Cluster, nodes: str, detail: dict[str, Any] | None = None) -> work.Outcome:
+    """A round for one request of a hook."""
+    observed, request = cluster.observe(), Request("1-1", "resume", nodes, 1, detail)
+    todo = plan.plan(cluster.nodeset, observed, plan.merge([request]))
+    return work.Round(cluster, todo, observed, [request]).carry_out()
+
+
+def test_jobs_of_a_failed_node_start_at_once(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
+    resumed(with_login, "cpu-[1-2]", DETAIL)
+    assert with_login.controller.started == [{7}]  # type: ignore[attr-defined]
+
+
+def test_a_node_that_fails_twice_is_left_alone(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
+    resumed(with_login, "cpu-2")
+    assert with_login.observe().held == {}
+    resumed(with_login, "cpu-2")
+    assert set(with_login.observe().held) == {"cpu-2"}
+    assert "munge does not start; left alone until " in with_login.observe().held["cpu-2"]
+    monkeypatch.setattr(playbook, "run", configured())
+    resumed(with_login, "cpu-2")
+    assert with_login.observe().held == {}
+
+
+def test_what_cannot_be_planned_holds_its_like(with_login: work.Cluster) -> None:
+    node = (with_login.home.local / "node" / "main.tf").read_text()
+    (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
+    assert "there is no image" in resumed(with_login, "cpu-3").failed["cpu-3"]
+    assert set(with_login.observe().held) == {"cpu-1", "cpu-2", "cpu-3"}
+
+
+def test_a_full_disk_makes_nothing(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "ROOM", 1 << 60)
+    outcome = do(with_login, {"cpu-1": "resume"})
+    assert "the disk of the control host is full" in outcome.failed["cpu-1"]
+    assert made(with_login) == {"login"}
+
+
+def test_a_broken_state_is_taken_from_its_copy(with_login: work.Cluster) -> None:
+    do(with_login, {"cpu-1": "resume"})
+    with_login.home.state.write_text(with_login.home.state.read_text()[:100])
+    assert with_login.terraform.mend()
+    assert made(with_login) == {"login"}
+    assert not with_login.terraform.mend()
+
+
 def test_one_that_cannot_be_planned_stops_no_other(with_login: work.Cluster) -> None:
     node = (with_login.home.local / "node" / "main.tf").read_text()
     (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
@@ -158,7 +215,7 @@ def test_a_playbook_that_reaches_nobody_fails_all(with_login: work.Cluster, monk
 def test_every_step_is_journaled_with_seconds(with_login: work.Cluster) -> None:
     observed = with_login.observe()
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
-    done = work.Round(with_login, todo, observed, ["17-1"])
+    done = work.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)])
     done.carry_out()
     events = journal.read(with_login.home)[0][-5:]
     assert [event["event"] for event in events] == ["round", "terraform", "machines", "playbook", "done"]
