@@ -175,10 +175,11 @@ class Outcome(NamedTuple):
     started: list[str]
     restarted: list[str]
 
-    def result(self) -> dict[str, Any]:
-        """The module's result."""
+    def result(self, with_diff: bool) -> dict[str, Any]:
+        """The module's result; whole files go back only to who asked for `--diff`."""
         changed = any((self.changed_files, self.enabled, self.started, self.restarted))
-        return {"changed": changed, "stale": False, **self._asdict()}
+        said = {key: value for key, value in self._asdict().items() if key != "diff" or with_diff}
+        return {"changed": changed, "stale": False, **said}
 
 
 class Quiet(AnsibleModule):  # type: ignore[misc]
@@ -252,6 +253,8 @@ def bring_up(command: systemd.Command, names: list[str], stirred: list[str], out
     outcome.enabled.extend(u.name for u in units if u.name in names and u.file_state == "disabled")
     if outcome.enabled and not dry:
         systemd.enable(command, outcome.enabled)
+        if any(unit.active in systemd.RUNNING for unit in units if unit.name in outcome.enabled):
+            systemd.reload(command)
     for unit in units:
         verb = _verb(unit, unit.name in names, unit.name in stirred)
         if verb:
@@ -307,7 +310,7 @@ def main() -> None:
             outcome = apply(module.params, module.run_command, module.check_mode)
     except BundleError as exc:
         module.fail_json(msg=str(exc))
-    module.exit_json(**outcome.result())
+    module.exit_json(**outcome.result(with_diff=module._diff))
 
 
 if __name__ == "__main__":

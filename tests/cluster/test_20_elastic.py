@@ -9,6 +9,7 @@ from tests.cluster.conftest import Cluster, wait_for
 # Files that a node's own life changes: logs, run-time state, Slurm's saved state and the share.
 OWN_LIFE = "-path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /home"
 OWN_LIFE += " -o -path /var/spool -o -path /var/lib/kiwi/state -o -path /var/tmp -o -path /var/lib/systemd"
+SHARE = "stat -c '%n %a %U' /home /var/lib/kiwi/state /var/spool/slurmctld"
 
 
 def changed_files(cluster: Cluster, node: str) -> str:
@@ -28,7 +29,7 @@ def test_three_nodes_for_a_job_then_gone(cluster: Cluster) -> None:
     )
     for node in others:
         cluster.ssh(f"root@{node}", "touch /run/mark")
-    before = cluster.instances()
+    before, share = cluster.instances(), cluster.ssh("root@login", SHARE).out
 
     out = cluster.ssh("alice@login", "srun -N 3 hostname", timeout=180).out
 
@@ -38,6 +39,7 @@ def test_three_nodes_for_a_job_then_gone(cluster: Cluster) -> None:
     assert all(after[name] == instance for name, instance in before.items())
     for node in others:
         assert changed_files(cluster, node) == ""
+    assert cluster.ssh("root@login", SHARE).out == share, "what makes machines and the roles agree on modes"
     wait_for("machines gone after the idle time", lambda: set(cluster.instances()) == set(before), 120)
     again = cluster.ssh("root@login", "systemctl show -p MainPID slurmctld; grep -c reconfig /var/log/slurm/* || true")
     assert again.out == controller.out

@@ -21,7 +21,8 @@ case $1 in
   show) shift 2; for unit; do
     echo LoadState=loaded; echo "ActiveState=$(cat {folder}/$unit.active 2>/dev/null || echo inactive)"
     echo "UnitFileState=$(cat {folder}/$unit.enabled 2>/dev/null || echo disabled)"; echo; done ;;
-  enable) shift; for unit; do echo enabled >{folder}/$unit.enabled; done ;;
+  enable) [ "$SYSTEMCTL_SKIP_SYSV$2" = 1--no-reload ] || exit 1; shift 2
+    for unit; do echo enabled >{folder}/$unit.enabled; done ;;
   start | restart)
     [ ! -e {folder}/$2.broken ] || {{ echo "Job for $2 failed" >&2; exit 1; }}
     echo active >{folder}/$2.active ;;
@@ -35,10 +36,9 @@ class Machine:
     def __init__(self, root, capsys):
         self.root, self.capsys, self.units = root, capsys, root / "fake"
 
-    def call(self, *, check=False, fails=False, **arguments):
+    def call(self, *, check=False, diff=False, fails=False, **arguments):
         """The module's answer."""
-        if check:
-            arguments["_ansible_check_mode"] = True
+        arguments |= {"_ansible_check_mode": check, "_ansible_diff": diff}
         with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
             bundle.main()
         self.shown = self.capsys.readouterr().out
@@ -81,7 +81,7 @@ def test_second_call_changes_nothing(machine):
     first = machine.call(**arguments)
     assert first["changed_files"] == [str(machine.root / "d"), str(machine.root / "d/f")]
     assert first["enabled"] == first["started"] == ["a.service", "b.service"]
-    assert machine.log() == ["enable a.service b.service", "start a.service", "start b.service"]
+    assert machine.log() == ["enable --no-reload a.service b.service", "start a.service", "start b.service"]
     assert (machine.root / "d/f").read_text() == "hello\n"
     assert stat.S_IMODE((machine.root / "d/f").stat().st_mode) == 0o600
     assert stat.S_IMODE((machine.root / "d").stat().st_mode) == 0o750
@@ -107,7 +107,13 @@ def test_mode_alone_is_a_change(machine):
 def test_unit_file_makes_systemd_read_again(machine):
     (machine.root / "units").mkdir()
     machine.call(files=[machine.file("units/a.service", "[Service]\n")], units=["a.service"])
-    assert machine.log() == ["daemon-reload", "enable a.service", "start a.service"]
+    assert machine.log() == ["daemon-reload", "enable --no-reload a.service", "start a.service"]
+
+
+def test_a_running_unit_is_seen_as_enabled_afterwards(machine):
+    (machine.units / "a.service.active").write_text("active")
+    assert machine.call(units=["a.service", "b.service"])["enabled"] == ["a.service", "b.service"]
+    assert machine.log() == ["enable --no-reload a.service b.service", "daemon-reload", "start b.service"]
 
 
 def test_check_mode_tells_and_does_nothing(machine):
@@ -129,17 +135,22 @@ def test_diff_shows_the_content_but_no_secret(machine, monkeypatch):
     (machine.root / "open").write_text("before\n")
     key = base64.b64encode(b"\x00\xffbinary-key").decode()
     answer = machine.call(
+        diff=True,
         files=[
             machine.file("open", "after\n"),
             machine.file("hidden", "hush-hush-1\n", secret=True),
             {"path": str(machine.root / "key"), "content_b64": key, "secret": True, **ME},
-        ]
+        ],
     )
     assert answer["diff"][0]["before"] == "before\n" and answer["diff"][0]["after"] == "after\n"
     assert (machine.root / "key").read_bytes() == b"\x00\xffbinary-key"
     assert (machine.root / "hidden").read_text() == "hush-hush-1\n"
     everything = machine.shown + "".join(said)
     assert "hush-hush-1" not in everything and key not in everything and "after" not in "".join(said)
+
+
+def test_whole_files_go_back_only_to_who_asks(machine):
+    assert "diff" not in machine.call(files=[machine.file("f", "long\n")])
 
 
 def test_stale_image_is_told_and_left_alone(machine):
