@@ -144,7 +144,9 @@ FLAVOR = Rule(pattern(r"[a-z][a-z0-9.-]{0,31}"), "a name of lower-case letters, 
 FEATURES = Rule(strings(pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")), "a list of words, none twice, such as [fast]")
 _WORD = r"(?!(?i:PartitionName|Nodes)=)[A-Za-z][A-Za-z0-9_]*=[^\s#=]+"
 PARTITION_WORDS = rf"{_WORD}( {_WORD})*"
-GRES = r"[a-z][a-z0-9_]*(:[A-Za-z][A-Za-z0-9_.-]*)?:[1-9][0-9]*[KMGT]?( (File|Cores|Links|Flags|AutoDetect)=[^\s#=]+)*"
+# A GPU without a device is none to slurmd, and its node invalid to slurmctld.
+_GRES_WORDS = r"( (File|Cores|Links|Flags|AutoDetect)=[^\s#=]+)*"
+GRES = rf"(?!gpu:\S*$)[a-z][a-z0-9_]*(:[A-Za-z][A-Za-z0-9_.-]*)?:[1-9][0-9]*[KMGT]?{_GRES_WORDS}"
 
 TOP = {
     "cluster_name": Rule(lambda v: isinstance(v, str) and bool(places.NAME.fullmatch(v)), places.NAME_GOOD),
@@ -183,8 +185,8 @@ FLAVORS = {
     "features": Rule(FEATURES.good, FEATURES.needs, required=False),
     "gres": Rule(
         strings(pattern(GRES)),
-        "a list of NAME:COUNT or NAME:TYPE:COUNT, with words of gres.conf after it where there are any, "
-        "such as ['gpu:tesla:2 File=/dev/nvidia[0-1]']",
+        "a list of NAME:COUNT or NAME:TYPE:COUNT, with words of gres.conf after it where there are any "
+        "(a gpu needs them), such as ['gpu:tesla:2 File=/dev/nvidia[0-1]', 'lscratch:100G']",
         required=False,
     ),
 }

@@ -54,6 +54,11 @@ def test_the_shipped_data_is_sound() -> None:
         ({"images": {"debian13": {"release": "trixie", "roles": [7]}}}, "images.debian13.roles", "[7]"),
         ({"flavors": {"small": {"cpus": True, "memory_mb": 512}}}, "flavors.small.cpus", "True"),
         ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu"]}}}, "flavors.small.gres", "['gpu']"),
+        (
+            {"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu:a:2"]}}},
+            "flavors.small.gres",
+            "['gpu:a:2']",
+        ),
         ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu:0"]}}}, "flavors.small.gres", "['gpu:0']"),
         ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "features": "a"}}}, "flavors.small.features", "'a'"),
         ({"slurm_conf": "\n# x\nNodeName=a\n"}, "slurm_conf, line 3", "'NodeName=a'"),
