@@ -16,6 +16,7 @@ examples:
   kiwi alloc -w lab-1 -t 3:00:00   take lab-1 for three hours; then: ssh lab-1
   kiwi alloc -w lab-[1-4] -t 600   take four nodes for ten minutes, all or none
   kiwi kill -w lab-1               give it back now
+  kiwi why 42                      why does Slurm's job 42 not run?
 """
 TIME = "[[D:]H:]M:S or seconds (default: %(default)s)"
 NODES = "nodes, such as lab-1,lab-2 or lab-[1-4]"
@@ -49,10 +50,16 @@ def parser() -> argparse.ArgumentParser:
     _add_info(sub)
     _add_alloc(sub)
     _add_kill(sub)
+    why = sub.add_parser("why", help="why a job waits, or a node cannot be had", epilog="example: kiwi why 42")
+    why.add_argument("target", metavar="JOB|NODE", help="the number of a job of Slurm, or a node such as lab-1")
+    why.set_defaults(run=commands.why)
     sub.add_parser("version", help="print the version").set_defaults(run=_version)
     completion = sub.add_parser("completion", help="print the completion for a shell")
     completion.add_argument("shell", choices=["bash"])
     completion.set_defaults(run=commands.completion)
+    metrics = sub.add_parser("metrics", help="print metrics for Prometheus (login node)")
+    metrics.add_argument("--to", metavar="FILE", help="replace this file instead; the timer does so")
+    metrics.set_defaults(run=commands.metrics)
     sub.add_parser("agent", help="serve this machine (root; started by systemd)").set_defaults(run=_agent)
     return top
 

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kiwi import nodenames, show, times
+from kiwi import exposition, nodenames, show, times
+from kiwi import metrics as measure
+from kiwi import why as explain
 from kiwi.errors import OK, UnreachableError
 from kiwi.protocol import Request, ask
 
@@ -39,6 +41,22 @@ def kill(args: argparse.Namespace) -> int:
     names = nodenames.expand(args.worker)
     nodes = ask(Request("kill", args.partition, names, user=args.user))["nodes"]
     print(f"{', '.join(n['node'] for n in nodes)}: given back, being cleaned")
+    return OK
+
+
+def metrics(args: argparse.Namespace) -> int:
+    """Print or write what Prometheus reads."""
+    text = exposition.render(measure.families())
+    if args.to:
+        exposition.write(Path(args.to), text)
+    else:
+        sys.stdout.write(text)
+    return OK
+
+
+def why(args: argparse.Namespace) -> int:
+    """Print what keeps a job or a node."""
+    print(explain.tell(args.target))
     return OK
 
 

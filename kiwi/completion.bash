@@ -6,12 +6,13 @@ _kiwi() {
     -p | --partition) words="all $(kiwi info 2>/dev/null | awk 'NR > 1 { print $2 }' | sort -u)" ;;
     -u | --user) words=$(compgen -u) ;;
     completion) words=bash ;;
+    why) words=$(kiwi info 2>/dev/null | awk 'NR > 1 { print $1 }'; squeue -h -o %i 2>/dev/null) ;;
     *)
         case " ${COMP_WORDS[*]} " in
         *" alloc "*) words="-w -t -u --worker --time --user --json --dry-run --help" ;;
         *" kill "*) words="-w -u --worker --user --help" ;;
         *" info "*) words="--json --help" ;;
-        *) words="info alloc kill version completion -p --partition --help" ;;
+        *) words="info alloc kill why version completion -p --partition --help" ;;
         esac
         ;;
     esac

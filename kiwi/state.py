@@ -5,7 +5,7 @@
       CURRENT -> generations/…7.json       a hint where to begin looking; replaced by rename
       tmp/WRITER.RANDOM                    a document or report before it is linked or renamed
       nodes/NODE.json  beats/NODE          kiwi.reports
-      journal/WRITER.jsonl                 one line per transition, one file per writing machine
+      journal/WRITER.jsonl                 one line per transition, one file per writing machine; older ones in .1
 
 A document is
 `{"version": 1, "generation": 7, "writer": "login", "nodes": {"lab-1": {"id", "user", "uid", "start", "until"}}}`.
@@ -36,6 +36,7 @@ VERSION = 1
 TOO_OLD = 60.0  # seconds from reading to linking
 KEEP = 86400.0  # seconds that old generations and left temporary files are kept
 TRIES = 200
+JOURNAL_LIMIT = 4 << 20  # bytes; then a machine's journal begins anew, the old one is kept once
 FOLDERS = ("generations", "tmp", "nodes", "beats", "journal")
 
 
@@ -143,7 +144,10 @@ class State:
 
     def record(self, event: dict[str, Any]) -> None:
         """Append one line to this machine's journal."""
-        with open(self.root / "journal" / f"{self.writer}.jsonl", "a", encoding="utf-8") as file:
+        path = self.root / "journal" / f"{self.writer}.jsonl"
+        with open(path, "a", encoding="utf-8") as file:
+            if file.tell() > JOURNAL_LIMIT:  # this line is the last one of the file
+                os.replace(path, f"{path}.1")
             file.write(json.dumps(event) + "\n")
 
     def prune(self, now: float) -> int:

@@ -20,6 +20,7 @@ EXAMPLES = """\
 examples:
   reconfigure check --site my-lab.yml
   reconfigure status
+  reconfigure why cpu-2
   reconfigure resume --dry-run cpu-[2-3]
   reconfigure sync
   reconfigure --cluster kiwi serve --detach
@@ -52,11 +53,19 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--dry-run", action="store_true", help="print the plan, change nothing")
     command = add("status", "show every node, the queue and the worker", "status --json")
     command.add_argument("--json", action="store_true", help="print it as JSON")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--watch", action="store_true", help="show it anew every two seconds, until interrupted")
+    what.add_argument("--paths", action="store_true", help="list the logs and other things to read, with their sizes")
+    command = add("why", "say what keeps a node or a job, and what to do", "why cpu-2")
+    command.add_argument("target", metavar="NODE|JOB", help="a node such as cpu-2, or the number of a job")
+    command.add_argument("--json", action="store_true", help="print it as JSON")
     _serve(add("serve", "run the worker that does what Slurm asks for", "serve --detach"))
     command = add("down", "remove the machines and what was changed on this host", "down")
     command.add_argument("--all", action="store_true", help="remove data, keys and unused images, too")
     add("inventory", "print Ansible's inventory as JSON", "inventory")
     add("ssh-config", "print what the ssh of a laptop needs", "ssh-config >> ~/.ssh/config")
+    shell = add("completion", "print the completion for a shell", "completion bash >/etc/bash_completion.d/reconfigure")
+    shell.add_argument("shell", choices=["bash"])
     add("welcome", "run a job and say what to try next", "welcome")
     return top
 
@@ -77,6 +86,7 @@ def _image(command: argparse.ArgumentParser) -> None:
 
 
 def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log", action="store_true", help="log to the cluster's log/serve.log, as --detach does")
     how = command.add_mutually_exclusive_group()
     how.add_argument("--detach", action="store_true", help="start it in the background where none runs")
     how.add_argument("--stop", action="store_true", help="stop the one in the background")

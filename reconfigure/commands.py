@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -18,6 +19,7 @@ from reconfigure import (
     init,
     inventory,
     lock,
+    logs,
     places,
     plan,
     records,
@@ -27,6 +29,7 @@ from reconfigure import (
     sshconfig,
     status,
     welcome,
+    why,
 )
 from reconfigure.places import Home
 from reconfigure.plan import Plan
@@ -37,6 +40,8 @@ from reconfigure.work import Cluster, Round
 
 log = logging.getLogger(__name__)
 Options = argparse.Namespace
+CLEAR = "\033[H\033[2J"  # a terminal's screen, from its beginning
+WATCH_PAUSE = 2.0  # seconds
 
 
 def provider(home: Home, subnet: str) -> Provider:
@@ -165,11 +170,26 @@ def _show(todo: Plan, as_json: bool) -> None:
 
 
 def show_status(options: Options, wanted: str | None) -> int:
-    found = status.data(_cluster(wanted))
+    cluster = _cluster(wanted)
+    if options.paths:
+        written = logs.written(cluster.home)
+        print(json.dumps([asdict(place) for place in written], indent=1) if options.json else logs.text(written))
+        return OK
+    while True:
+        found = status.data(cluster)
+        shown = json.dumps(found, indent=1) if options.json else status.text(found)
+        print(f"{CLEAR}{shown}" if options.watch and sys.stdout.isatty() else shown, flush=True)
+        if not options.watch:
+            return OK
+        time.sleep(WATCH_PAUSE)
+
+
+def explain(options: Options, wanted: str | None) -> int:
+    found = why.answer(_cluster(wanted), options.target)
     if options.json:
         _say(found)
     else:
-        print(status.text(found))
+        print(why.text(found))
     return OK
 
 
@@ -184,6 +204,8 @@ def work(options: Options, wanted: str | None) -> int:
         started = service.start(home)
         print(f"the worker of {home.cluster} {'was started' if started else 'runs already'}")
         return OK
+    if options.log:
+        logs.to_file(home.log / "serve.log")
     serve.Worker(home, lambda: Cluster(home, provider)).run()
     return OK
 
@@ -216,6 +238,12 @@ def greet(options: Options, wanted: str | None) -> int:
     return welcome.welcome(_cluster(wanted))
 
 
+def completion(options: Options, wanted: str | None) -> int:
+    text = (places.REPO / "reconfigure" / "completion.bash").read_text(encoding="utf-8")
+    print(text.replace("@COMMANDS@", " ".join(COMMANDS)), end="")
+    return OK
+
+
 COMMANDS: dict[str, Callable[[Options, str | None], int]] = {
     "check": check,
     "init": initialise,
@@ -224,9 +252,11 @@ COMMANDS: dict[str, Callable[[Options, str | None], int]] = {
     "resume": by_hand,
     "suspend": by_hand,
     "status": show_status,
+    "why": explain,
     "serve": work,
     "down": remove,
     "inventory": show_inventory,
     "ssh-config": ssh_config,
     "welcome": greet,
+    "completion": completion,
 }

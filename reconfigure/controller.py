@@ -72,10 +72,10 @@ class Controller:
     def argv(self, command: Sequence[str], master: str = "no") -> list[str]:
         return ["ssh", "-F", "none", "-T", *self.options(master), f"root@{self.address}", shlex.join(command)]
 
-    def call(self, command: Sequence[str]) -> Result:
+    def call(self, command: Sequence[str], timeout: float = CALL_TIMEOUT) -> Result:
         """Run a command on the controller; UnreachableError where SSH fails, CommandError where it does."""
         try:
-            return process.run(self.argv(command), timeout=CALL_TIMEOUT)
+            return process.run(self.argv(command), timeout=timeout)
         except CommandError as exc:
             if exc.code in (255, 124):
                 raise UnreachableError(f"the controller does not answer: {exc.stderr.strip()}") from exc
@@ -95,10 +95,10 @@ class Controller:
         )
         (self.home.run / "controller.sock").unlink(missing_ok=True)
 
-    def nodes(self) -> dict[str, SlurmNode] | None:
+    def nodes(self, timeout: float = CALL_TIMEOUT) -> dict[str, SlurmNode] | None:
         """Slurm's nodes, powered-down ones too; None where Slurm does not answer."""
         try:
-            return slurm.parse_nodes(self.call(["scontrol", "-a", "-o", "show", "nodes"]).out)
+            return slurm.parse_nodes(self.call(["scontrol", "-a", "-o", "show", "nodes"], timeout).out)
         except (UnreachableError, CommandError) as exc:
             log.debug("Slurm does not answer: %s", exc)
             return None

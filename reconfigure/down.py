@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kiwi.errors import KiwiError
-from reconfigure import lock, places, records, service, site
+from reconfigure import lock, metrics, places, records, service, site
 from reconfigure.controller import Controller
 from reconfigure.places import Home
 from reconfigure.providers import Provider
@@ -26,6 +26,7 @@ def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool
     """
     subnet = _subnet(home)
     service.stop(home)
+    metrics.remove(home)
     with lock.locked(home, lock.WAIT):
         machines = provider(home, subnet)
         if any(machine.name == "login" and machine.state == "running" for machine in machines.observe()):

@@ -47,7 +47,7 @@ def init(home: Home, site: Site) -> bool:
 
 def _layout(home: Home) -> None:
     home.path.chmod(0o700)
-    for folder in (home.run, home.log, home.path / "machines", home.path / "identity"):
+    for folder in (home.run, home.log, home.metrics, home.path / "machines", home.path / "identity"):
         folder.mkdir(mode=0o700, exist_ok=True)
 
 

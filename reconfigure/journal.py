@@ -131,6 +131,6 @@ def last_events(events: Iterable[Event]) -> dict[str, Event]:
     """
     found: dict[str, Event] = {}
     for event in events:
-        if event["event"] not in ("cleanup", "round", "done") and event.get("kind") != "suspend":
+        if event["event"] not in ("cleanup", "round", "done", "nothing") and event.get("kind") != "suspend":
             found.update({name: event for name in event["nodes"]})
     return found

@@ -85,6 +85,11 @@ class Home:
         return self.log / "journal.jsonl"
 
     @property
+    def ansible(self) -> Path:
+        """Output and events of each playbook that the driver ran, in a folder of its own."""
+        return self.log / "ansible"
+
+    @property
     def doing(self) -> Path:
         """What the holder of the lock does at this moment."""
         return self.run / "doing.json"

@@ -89,12 +89,14 @@ class Plan:
     def touched(self) -> frozenset[str]:
         """Nodes that something is done with."""
         cleared = (name for name, _ in self.clear)
-        return frozenset((*self.targets, *cleared, *self.brought, *self.lost, *self.power_down))
+        return frozenset(
+            (*self.targets, *cleared, *self.brought, *self.lost, *self.power_down, *self.drain, *self.undrain)
+        )
 
     @property
     def changes(self) -> bool:
         files = self.forget or self.rewrite
-        return bool(self.touched or files or self.drain or self.undrain)
+        return bool(self.touched or files)
 
 
 @dataclass

@@ -76,13 +76,15 @@ def run(home: Home, name: str, variables: Mapping[str, Any], limit: str | None =
     """Run playbooks/NAME, on all its hosts or on `limit`; never raises for what the playbook met."""
     outcome, began = Run(), time.monotonic()
     folder = home.run / "ansible"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _prune(folder)
+    for each in (folder, home.ansible):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _prune(home.ansible)
     with tempfile.NamedTemporaryFile("w", dir=home.run, suffix=".json", encoding="utf-8") as extra:
         json.dump(dict(variables), extra)
         extra.flush()
         runner = ansible_runner.run(
             private_data_dir=str(folder),
+            artifact_dir=str(home.ansible),
             host_cwd=str(REPO),
             playbook=str(REPO / "playbooks" / name),
             inventory=str(REPO / "inventory.yml"),
@@ -115,6 +117,6 @@ def last_words(output: str, code: int) -> str:
 
 def _prune(folder: Path) -> None:
     """Remove the artifacts of old runs."""
-    runs = sorted((folder / "artifacts").glob("*"), key=os.path.getmtime)
+    runs = sorted(folder.iterdir(), key=os.path.getmtime)
     for old in runs[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)

@@ -23,6 +23,7 @@ from kiwi import process
 from kiwi.errors import BusyError, KiwiError, UsageError
 from reconfigure import cooldown, journal, lock, plan, records
 from reconfigure.controller import Controller
+from reconfigure.meter import Meter
 from reconfigure.places import Home
 from reconfigure.queue import Queue
 from reconfigure.records import Request
@@ -111,15 +112,18 @@ class Worker:
                 signal.signal(number, _stop)
             listener = Listener(self._home, self._cluster().controller, self._wake)
             queue = Queue(self._home.path / "queue.sqlite")
+            meter = Meter(self._home, self._cluster)
             listener.start()
+            meter.start()
             journal.write(self._home, "worker started")
             try:
-                self._loop(queue)
+                self._loop(queue, meter.poke)
             finally:
                 listener.stop()
                 journal.write(self._home, "worker stopped")
+                meter.stop()
 
-    def _loop(self, queue: Queue) -> None:
+    def _loop(self, queue: Queue, after: Callable[[], None]) -> None:
         pause = RETRY[0]
         self._wake.set()  # at the start: finish or undo what a killed run left
         while True:
@@ -129,9 +133,11 @@ class Worker:
             try:
                 self.round(queue)
                 pause = RETRY[0]
+                after()
             except Exception as exc:
                 log.error("%s", exc, exc_info=not isinstance(exc, KiwiError))
                 journal.write(self._home, "round failed", reason=str(exc), retry=pause)
+                after()
                 self._wake.wait(pause)
                 self._wake.set()
                 pause = min(pause * 2, RETRY[1])
@@ -142,11 +148,13 @@ class Worker:
             cluster, waiting = self._cluster(), queue.waiting()
             cluster.terraform.mend()
             now = time.time()
-            observed = cluster.observe()
-            todo = plan.plan(cluster.nodeset, observed, plan.merge(waiting))
+            observed, wishes = cluster.observe(), plan.merge(waiting)
+            todo = plan.plan(cluster.nodeset, observed, wishes)
             for name, reason in todo.refused.items():
                 log.warning("%s: %s", name, reason)
                 journal.write(self._home, "refused", [name], reason=reason, requests=_of(waiting, name))
+            if true := wishes.keys() - todo.touched - todo.refused.keys():
+                journal.write(self._home, "nothing", true, requests=_of(waiting, *true))
             stay: Mapping[str, str] = {}
             if todo.changes:
                 _tell(waiting, todo)
@@ -164,9 +172,9 @@ def _unfinished(request: Request, stay: Collection[str]) -> bool:
     return request.kind != "resume" and not set(stay).isdisjoint(records.expand(request.nodes))
 
 
-def _of(waiting: Sequence[Request], name: str) -> list[str]:
-    """Ids of the requests that name a node."""
-    return [request.id for request in waiting if name in records.expand(request.nodes)]
+def _of(waiting: Sequence[Request], *names: str) -> list[str]:
+    """Ids of the requests that name some of these nodes."""
+    return [request.id for request in waiting if not set(names).isdisjoint(records.expand(request.nodes))]
 
 
 def _tell(waiting: Sequence[Request], todo: plan.Plan) -> None:

@@ -14,7 +14,6 @@ from reconfigure import serve
 from reconfigure.places import REPO, Home
 
 STARTED_WAIT = 20.0  # seconds
-LOG_LIMIT = 16 << 20  # bytes; then the log begins anew, the old one is kept once
 
 
 def unit(home: Home) -> str:
@@ -27,7 +26,7 @@ def systemd() -> bool:
 
 
 def command(home: Home) -> list[str]:
-    return [sys.executable, "-m", "reconfigure", "--cluster", home.cluster, "serve"]
+    return [sys.executable, "-m", "reconfigure", "--cluster", home.cluster, "serve", "--log"]
 
 
 def settings(home: Home) -> dict[str, str]:
@@ -55,8 +54,6 @@ def start(home: Home) -> bool:
         return False
     home.log.mkdir(mode=0o700, exist_ok=True)
     log = home.log / "serve.log"
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
     if systemd():
         process.run(["systemctl", "reset-failed", unit(home)], check=False)
         process.run(unit_argv(home, log))

@@ -97,10 +97,12 @@ class Round:
     def carry_out(self) -> Outcome:
         """Do all of the plan; a node that fails stops no other. Returns what came of it."""
         began = time.monotonic()
-        self._journal("round", self.plan.touched, command=" ".join(["reconfigure", *sys.argv[1:]]))
+        if self.plan.changes:
+            self._journal("round", self.plan.touched, command=" ".join(["reconfigure", *sys.argv[1:]]))
         self._do()
-        seconds = round(time.monotonic() - began, 3)
-        self._journal("done", self.plan.touched, seconds=seconds, failed=sorted(self.failed))
+        if self.plan.changes:
+            seconds = round(time.monotonic() - began, 3)
+            self._journal("done", self.plan.touched, seconds=seconds, failed=sorted(self.failed))
         return Outcome(dict(self.failed), self.changed)
 
     def _do(self) -> None:

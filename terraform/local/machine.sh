@@ -210,7 +210,7 @@ launch() {
     exec env -i PATH="$PATH" KIWI_HOME="$home" KIWI_NAME="$name" KIWI_ROLE="$KIWI_ROLE" KIWI_IMAGE="$KIWI_IMAGE" \
       KIWI_DIR="$dir" KIWI_BRIDGE="$bridge" KIWI_MACHINE="${interface#vb-}" \
       KIWI_GROUP="$root/$(group "$name.$instance")" setsid "${scope[@]}" bash "$here/boot.sh"
-  ) </dev/null >"$dir/console.log" 2>&1 &
+  ) </dev/null >>"$dir/console.log" 2>&1 & # appended to: the driver shortens it
   pid=$!
 }
 

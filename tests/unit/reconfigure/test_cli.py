@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kiwi import process
 from kiwi.errors import BUSY, OK, USAGE
 from kiwi.process import CommandError
 from reconfigure import cli, commands, lock, service
@@ -164,4 +165,21 @@ def test_the_unit_has_what_the_worker_needs(root: Path) -> None:
     assert argv[:2] == ["systemd-run", "--unit=kiwi-kiwi-serve.service"]
     for needed in ("--property=Restart=always", "--property=KillMode=process", f"--setenv=KIWI_ROOT={root}"):
         assert needed in argv
-    assert argv[-3:] == ["--cluster", "kiwi", "serve"]
+    assert argv[-4:] == ["--cluster", "kiwi", "serve", "--log"]
+
+
+def test_completion_names_every_command_and_is_sound_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", "bash"]) == OK
+    script = capsys.readouterr().out
+    assert process.run(["bash", "-n"], stdin=script).err == ""
+    complete = "COMP_WORDS=(reconfigure wh); COMP_CWORD=1; _reconfigure; echo ${COMPREPLY[@]}"
+    assert process.run(["bash"], stdin=f"{script}\n{complete}\n").out == "why\n"
+    assert all(f" {command} " in script.replace('"', " ") for command in commands.COMMANDS)
+
+
+def test_paths_are_listed_without_machines(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init"]) == OK
+    capsys.readouterr()
+    assert cli.main(["status", "--paths", "--json"]) == OK
+    places = {place["path"] for place in json.loads(capsys.readouterr().out)}
+    assert str(root / "clusters" / "kiwi" / "log" / "serve.log") in places

@@ -1,0 +1,209 @@
+"""What is written for Prometheus goes through Prometheus' own parser, from the control host and from the login node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from kiwi import exposition
+from kiwi import metrics as on_login
+from kiwi.exposition import Family, Sample
+from reconfigure import causes, journal, metrics
+from reconfigure.metrics import Now
+from reconfigure.places import Home
+from reconfigure.plan import Observed
+from reconfigure.providers import Machine
+from reconfigure.records import Node, Request
+from reconfigure.slurm import SlurmNode
+from reconfigure.tfjson import Instance
+
+
+def parsed(text: str) -> dict[str, Metric]:
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    found = [
+        sample.value
+        for family in parsed(text).values()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    assert len(found) == 1, (name, labels, found)
+    return float(found[0])
+
+
+def record(name: str, role: str) -> Node:
+    return Node(name, role, name.rpartition("-")[0], "198.18.0.1", "i", "small", ())
+
+
+NODESET = {name: record(name, role) for name, role in (("login", "login"), ("cpu-1", "slurm"), ("cpu-2", "slurm"))}
+NODESET["lab-1"] = record("lab-1", "booking")
+OBSERVED = Observed(
+    {"login": Instance("0", "x"), "cpu-1": Instance("1", "x"), "gone-1": Instance("2", "x")},
+    (Machine("cpu-1", "1", "", "running", ""), Machine("lab-1", "3", "", "stopped", "it ended")),
+    {
+        "cpu-1": SlurmNode("cpu-1", "MIXED", frozenset({"CLOUD"})),
+        "cpu-2": SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "POWERED_DOWN"})),
+    },
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = Home(tmp_path, "kiwi")
+    found.metrics.mkdir(parents=True)
+    return found
+
+
+def now(at: float = 1000.0, *waiting: Request) -> Now:
+    return Now(NODESET, OBSERVED, waiting, True, at)
+
+
+def rendered(home: Home) -> str:
+    return exposition.render(metrics.families(metrics.count(home), now()), {"cluster": "kiwi"})
+
+
+def asked(home: Home, kind: str, node: str, ago: float) -> str:
+    """A request as the worker journals it; `ago` seconds before now."""
+    number = f"{journal.time.time_ns() - int(ago * 1e9)}-1"
+    journal.write(home, "request", [node], request=number, kind=kind, jobs={})
+    return number
+
+
+def test_what_is_now(home: Home) -> None:
+    waiting = (Request("1-1", "resume", "cpu-2", 940.0, None), Request("2-1", "resume", "cpu-2", 990.0, None))
+    text = exposition.render(metrics.families(metrics.count(home), now(1000.0, *waiting)), {"cluster": "kiwi"})
+    assert value(text, "kiwi_worker_up", cluster="kiwi") == 1
+    assert value(text, "kiwi_queue_requests") == 2
+    assert value(text, "kiwi_queue_oldest_request_age_seconds") == 60
+    assert value(text, "kiwi_controller_up") == 1
+    assert value(text, "kiwi_nodes_max", partition="cpu") == 2
+    assert value(text, "kiwi_terraform_nodes", partition="cpu", state="made") == 1
+    assert value(text, "kiwi_machines", partition="lab", state="stopped") == 1
+    assert value(text, "kiwi_slurm_nodes", partition="cpu", state="mixed") == 1
+    assert value(text, "kiwi_slurm_nodes", partition="cpu", state="powered_down") == 1
+    assert value(text, "kiwi_slurm_nodes", partition="cpu", state="idle") == 0
+
+
+def test_names_types_and_help_are_as_prometheus_wants_them(home: Home) -> None:
+    for family in parsed(rendered(home)).values():
+        assert family.name.startswith("kiwi_")
+        assert family.documentation.endswith(".")
+        assert family.type in ("gauge", "counter", "histogram")
+    assert "# TYPE kiwi_requests_total counter" in rendered(home)
+    assert not any(name.endswith(("_ms", "_milliseconds", "_minutes")) for name in parsed(rendered(home)))
+
+
+def test_a_resume_and_a_suspend_are_timed_from_slurms_request(home: Home) -> None:
+    ids = [asked(home, "resume", "cpu-1", 7)]
+    journal.write(home, "round", ["cpu-1"], round="r1", requests=ids, command="reconfigure serve")
+    journal.write(home, "playbook", ["cpu-1"], round="r1", requests=ids, failed={}, seconds=2.0)
+    journal.write(home, "done", ["cpu-1"], round="r1", requests=ids, failed=[], seconds=3.0)
+    text = rendered(home)
+    assert value(text, "kiwi_resume_duration_seconds_count", partition="cpu") == 1
+    assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="5") == 0
+    assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="10") == 1
+    assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="+Inf") == 1
+    assert 7 <= value(text, "kiwi_resume_duration_seconds_sum", partition="cpu") < 10
+    asked(home, "suspend", "cpu-1", 1.5)
+    journal.write(home, "terraform", ["cpu-1"], create=[], replace=[], destroy=["cpu-1"], failed={}, seconds=1.0)
+    assert value(rendered(home), "kiwi_suspend_duration_seconds_bucket", partition="cpu", le="1") == 0
+    assert value(rendered(home), "kiwi_suspend_duration_seconds_count", partition="cpu") == 1
+    assert value(rendered(home), "kiwi_requests_total", kind="suspend") == 1
+
+
+def test_failures_are_counted_by_few_causes(home: Home) -> None:
+    reason = 'its image is missing: /no\n\\such "x"'
+    journal.write(home, "failed", ["cpu-1", "cpu-2"], step="terraform", reason=reason)
+    journal.write(home, "request", ["cpu-1"], request="1-1", kind="resume_fail", jobs={})
+    journal.write(home, "round failed", reason="x", retry=1.0)
+    text = rendered(home)
+    assert value(text, "kiwi_node_failures_total", partition="cpu", cause="image") == 2
+    assert value(text, "kiwi_node_failures_total", partition="cpu", cause="timeout") == 1
+    assert value(text, "kiwi_rounds_total", outcome="failed") == 1
+    labels = {sample.labels["cause"] for sample in parsed(text)["kiwi_node_failures"].samples}
+    assert labels == set(causes.NAMES)
+
+
+def test_counters_outlive_the_worker_and_the_journals_files(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "LIMIT", 300)
+    for number in range(1, 30):
+        journal.write(home, "done", [], failed=[], seconds=1.0)
+        assert metrics.count(home).rounds == {"done": number}
+    assert metrics.load(home.metrics / "counters.json").rounds == {"done": 29}
+
+
+def test_counters_of_another_version_begin_anew(home: Home) -> None:
+    (home.metrics / "counters.json").write_text('{"version": 0}')
+    assert metrics.count(home) == metrics.Counts()
+
+
+def test_it_is_published_for_the_collector_where_there_is_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = home.root / "collector"
+    monkeypatch.setattr(metrics, "COLLECTOR", collector)
+    metrics.publish(home, metrics.Counts(), now())
+    assert not collector.exists()
+    collector.mkdir()
+    metrics.publish(home, metrics.Counts(), now())
+    (file,) = collector.iterdir()
+    assert file.name == "kiwi-kiwi.prom"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert file.read_text() == (home.metrics / "kiwi.prom").read_text()
+    metrics.remove(home)
+    metrics.remove(home)
+    assert list(collector.iterdir()) == []
+
+
+def booked(node: str, state: str, holder: str | None = None, booking: str | None = None, ready: bool = True) -> dict:
+    return {"node": node, "partition": "lab", "state": state, "holder": holder, "booking": booking, "ready": ready}
+
+
+def test_bookings_are_counted_by_partition_and_state() -> None:
+    nodes = [
+        booked("lab-1", "booked", "alice", "b1"),
+        booked("lab-2", "booked", "alice", "b1"),
+        booked("lab-3", "booked", "bob", "b2", ready=False),
+        booked("lab-4", "free"),
+    ]
+    text = exposition.render(on_login.of_bookings(nodes))
+    assert value(text, "kiwi_bookings", partition="lab", state="ready") == 1
+    assert value(text, "kiwi_bookings", partition="lab", state="opening") == 1
+    assert value(text, "kiwi_booking_nodes", partition="lab", state="booked") == 3
+    assert value(text, "kiwi_booking_nodes", partition="lab", state="free") == 1
+    assert value(text, "kiwi_booking_nodes", partition="lab", state="dirty") == 0
+
+
+def test_slurms_jobs_and_nodes_are_counted() -> None:
+    jobs = "cpu|PENDING\ncpu,gpu|PENDING\ncpu|RUNNING\ncpu|COMPLETED\n"
+    nodes = (
+        "cpu|idle\ncpu|idle~\ncpu|mixed#\ncpu|allocated%\ncpu|down~\ncpu|drained%\ncpu|idle*\ncpu|blocked\ngpu|idle!\n"
+    )
+    text = exposition.render(on_login.of_slurm(jobs, nodes))
+    assert value(text, "kiwi_slurm_jobs", partition="cpu", state="pending") == 2
+    assert value(text, "kiwi_slurm_jobs", partition="cpu", state="running") == 1
+    counts = {"idle": 2, "powered_down": 1, "powering_up": 1, "powering_down": 1, "down": 1, "drained": 1, "other": 1}
+    for state, number in counts.items():
+        assert value(text, "kiwi_slurm_nodes", partition="cpu", state=state) == number, state
+    assert value(text, "kiwi_slurm_nodes", partition="gpu", state="powering_down") == 1
+
+
+def test_an_agent_that_is_away_is_told_and_slurm_is_left_out_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_login, "SLURM", tmp_path / "slurm.conf")
+    text = exposition.render(on_login.families())
+    assert value(text, "kiwi_agent_up") == 0
+    assert "slurm" not in text
+
+
+def test_signs_in_labels_and_help_are_escaped() -> None:
+    family = Family("kiwi_x", "gauge", "A \\ and\na line.", [Sample(0.5, {"a": 'b"c\\d\ne'})])
+    (found,) = parsed(exposition.render([family])).values()
+    assert found.samples[0].labels == {"a": 'b"c\\d\ne'}
+    assert found.samples[0].value == 0.5
+    assert found.documentation == "A \\ and\na line."
+    assert exposition.render([Family("kiwi_x", "gauge", "Nothing.", [])]) == ""
