@@ -84,6 +84,8 @@ class Lab:
         for child in self.children:
             child.kill()
             os.waitpid(child.pid, 0)
+        for fifo in filter(Path.is_fifo, self.state.rglob("*")):  # lets go who still hangs there, now an orphan
+            os.close(os.open(fifo, os.O_RDWR))
 
 
 def wait_for(condition: Callable[[], object]) -> None:
