@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -66,7 +67,7 @@ class Worker:
         if self._uid is not None:
             become(self._uid)
             os.umask(0o077)
-        with channel.makefile("rwb") as file:
+        with contextlib.suppress(BrokenPipeError), channel.makefile("rwb") as file:
             for line in file:
                 file.write(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
                 file.flush()
