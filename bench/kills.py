@@ -25,7 +25,8 @@ from typing import NamedTuple
 import yaml
 
 from bench import harm, whole
-from bench.slice import REPO, table
+from bench.cluster import REPO
+from bench.tables import table
 from kiwi import process
 from reconfigure import service
 
