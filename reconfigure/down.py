@@ -72,6 +72,19 @@ def mounts(path: Path) -> list[str]:
 
 
 def _images(root: Path) -> None:
+    """Remove images that no other cluster needs, and the folders that are empty then; one caller at a time."""
+    removal = root / "images" / ".removal"
+    with contextlib.suppress(FileNotFoundError), lock.hold(removal, lock.WAIT):  # not found: another was quicker
+        _remove_images(root)
+        for path in (removal.with_name(".lock"), removal):
+            path.unlink(missing_ok=True)
+    for folder in (root / "images", root / "clusters", root):
+        with contextlib.suppress(FileNotFoundError):
+            if not any(folder.iterdir()):
+                os.rmdir(folder)
+
+
+def _remove_images(root: Path) -> None:
     """Remove images that no other cluster's machines are, or will be, made of."""
     mounted = Path("/proc/self/mounts").read_text(encoding="utf-8")
     variables = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/*.tfvars.json")]
@@ -80,7 +93,3 @@ def _images(root: Path) -> None:
         if not any(str(image).partition(".part-")[0] in text for text in (mounted, *variables, *states)):
             log.info("removing the image %s", image.name)
             _remove(image)
-    (root / "images" / ".lock").unlink(missing_ok=True)
-    for folder in (root / "images", root / "clusters", root):
-        if folder.is_dir() and not any(folder.iterdir()):
-            os.rmdir(folder)

@@ -1,6 +1,6 @@
 """`reconfigure why NODE|JOB`: what keeps it, from the journal, from Slurm and from the machines.
 
-Read (`of_node`, `of_job`: one call of Slurm each) → decide (`node_answer`, pure) → print (`text`).
+Read (`of_nodes`, `of_job`: one call of Slurm each) → decide (`node_answer`, pure) → print (`text`).
 """
 
 from __future__ import annotations

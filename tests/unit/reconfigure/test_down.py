@@ -1,0 +1,31 @@
+"""Images go with the last cluster that needs them, also where two clusters go at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kiwi.errors import BusyError
+from reconfigure import down, lock
+
+
+def test_two_clusters_that_go_at_once_remove_an_image_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both removed the same tree, and the slower one ended with FileNotFoundError."""
+    root, remove, met = tmp_path / "kiwi", down._remove, []
+    (root / "images" / "debian13-17" / "root").mkdir(parents=True)
+
+    def meanwhile(path: Path) -> None:
+        try:
+            down._images(root)
+        except BusyError:
+            met.append(path.name)
+        remove(path)
+
+    monkeypatch.setattr(lock, "WAIT", 0.0)
+    monkeypatch.setattr(down, "_remove", meanwhile)
+    down._images(root)
+    assert met == ["debian13-17"]
+    assert not root.exists()
+    down._images(root)
+    assert not root.exists()
