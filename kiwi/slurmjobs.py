@@ -153,4 +153,4 @@ def explain(job: Job) -> Why:
 def sentence(job: Job) -> str:
     """Job, owner, state and what keeps it, as one sentence."""
     where = f" on {job.nodes}" if job.nodes else ""
-    return f"job {job.id} of {job.user} is {job.state.lower()}{where}: {explain(job).what}."
+    return f"job {job.id} of {job.user}, {job.state.lower()}{where}: {explain(job).what}."

@@ -36,7 +36,7 @@ def test_every_text_has_known_places_only() -> None:
 
 def test_a_sentence_names_job_owner_and_nodes() -> None:
     job = JOB._replace(state="CONFIGURING", reason="None", nodes="cpu-[2-3]")
-    assert slurmjobs.sentence(job).startswith("job 42 of alice is configuring on cpu-[2-3]: it has its nodes")
+    assert slurmjobs.sentence(job).startswith("job 42 of alice, configuring on cpu-[2-3]: it has its nodes")
 
 
 def test_lines_that_are_no_job_are_left_out() -> None:

@@ -114,7 +114,7 @@ def test_a_job_that_was_put_back_names_the_node_that_failed(cluster: Any) -> Non
     cluster.says.append("7|PENDING|BeginTime|alice|cpu|1|||2026-11-21T17:41:10|(null)\n")
     found = why.answer(cluster, "7")
     text = why.text(found)
-    assert "job 7 of alice is pending: it must not begin before 2026-11-21 17:41:10" in text
+    assert "job 7 of alice, pending: it must not begin before 2026-11-21 17:41:10" in text
     assert "\n  cpu-2 is not up: what was last asked for it failed" in text
     assert "the host is full" in text
     assert "starttime=now" in text
