@@ -8,6 +8,7 @@ that come during a round are merged in the next one. Idle, both only wait.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 import signal
@@ -24,7 +25,7 @@ from kiwi.errors import BusyError, KiwiError, UsageError
 from reconfigure import cooldown, journal, lock, plan, records
 from reconfigure.controller import Controller
 from reconfigure.meter import Meter
-from reconfigure.places import Home
+from reconfigure.places import REPO, Home
 from reconfigure.queue import Queue
 from reconfigure.records import Request
 from reconfigure.work import Cluster, Round
@@ -198,15 +199,35 @@ def alone(home: Home) -> Iterator[None]:
         raise BusyError(f"a worker of {home.cluster} runs already (process {worker(home)})") from exc
     try:
         os.ftruncate(number, 0)
-        os.pwrite(number, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(number, f"{os.getpid()} {code()}\n".encode(), 0)
         yield
         os.ftruncate(number, 0)
     finally:
         os.close(number)
 
 
+def code() -> str:
+    """Hash of the sources that a worker started now would run."""
+    digest = hashlib.sha256()
+    for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def worker(home: Home) -> int | None:
-    """Process id of the running worker, None where none runs (a dead one holds no lock)."""
+    """Process id of the running worker, None where none runs."""
+    found = _running(home)
+    return found[0] if found else None
+
+
+def outdated(home: Home) -> bool:
+    """Whether a worker runs that was started from other sources than there are now."""
+    found = _running(home)
+    return found is not None and found[1] != code()
+
+
+def _running(home: Home) -> tuple[int, str] | None:
+    """Process id of the running worker and what it runs; None where none runs (a dead one holds no lock)."""
     try:
         number = os.open(home.path / "serve.pid", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -214,8 +235,8 @@ def worker(home: Home) -> int | None:
     try:
         fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(number, 32, 0).strip()
-        return int(text) if text.isdigit() else 0
+        pid, _, runs = os.pread(number, 128, 0).decode().strip().partition(" ")
+        return int(pid) if pid.isdigit() else 0, runs
     finally:
         os.close(number)
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kiwi import process
 from kiwi.errors import KiwiError
-from reconfigure import serve
+from reconfigure import lock, serve
 from reconfigure.places import REPO, Home
 
 STARTED_WAIT = 20.0  # seconds
@@ -49,8 +49,14 @@ def unit_argv(home: Home, log: Path) -> list[str]:
 
 
 def start(home: Home) -> bool:
-    """Start the worker where none runs; return whether it was started, once it serves."""
-    if serve.worker(home) is not None:
+    """Start the worker where none runs; return whether it was started, once it serves.
+
+    One that runs other sources than there are now is replaced, between two of its rounds.
+    """
+    if serve.outdated(home):
+        with lock.locked(home, lock.WAIT):
+            stop(home)
+    elif serve.worker(home) is not None:
         return False
     home.log.mkdir(mode=0o700, exist_ok=True)
     log = home.log / "serve.log"

@@ -234,3 +234,12 @@ def test_there_is_one_worker(home: Home) -> None:
         with pytest.raises(BusyError, match="runs already"), serve.alone(home):
             pass
     assert serve.worker(home) is None
+
+
+def test_a_worker_of_older_sources_is_seen(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not serve.outdated(home)
+    with serve.alone(home):
+        assert not serve.outdated(home)
+        monkeypatch.setattr(serve, "code", lambda: "newer")
+        assert serve.outdated(home)
+    assert not serve.outdated(home)
