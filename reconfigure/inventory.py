@@ -46,13 +46,13 @@ def build(
     baked: Mapping[str, Mapping[str, str]],
     facts: Mapping[str, Mapping[str, Any]],
 ) -> Inventory:
-    """Pure: records, state and facts of each image's release in, inventory out. All groups are named, also empty ones.
+    """Pure: records, state and facts of each node's release in, inventory out. All groups are named, also empty ones.
 
     The login node is the host `login`, in no group: Ansible warns of a group
     that has a host's name, and `hosts: login` needs none.
     """
     there = [node for name, node in nodeset.items() if name in state]
-    hosts = {node.name: _variables(home, node, state[node.name], facts[node.image]) for node in there}
+    hosts = {node.name: _variables(home, node, state[node.name], facts[node.name]) for node in there}
     groups: dict[str, list[str]] = {"slurm": [], "booking": [], "nodes": []}
     groups |= {f"partition_{node.partition}": [] for node in nodeset.values() if node.partition}
     for node in (node for node in there if node.role != "login"):
@@ -85,6 +85,8 @@ def load(home: Home) -> Inventory:
     named = places.read_json(home.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
     state = Terraform(home.local, os.environ).instances()
-    images = places.read_json(home.site)["images"]
-    facts = {name: releases.facts(image["release"]) for name, image in images.items()}
-    return build(home, records.nodeset(home.nodeset), state, baked, facts)
+    nodeset, images = records.nodeset(home.nodeset), places.read_json(home.site)["images"]
+    known = {name: releases.facts(name) for name in releases.known()}
+    there = [node for name, node in nodeset.items() if name in state]
+    facts = {node.name: known[releases.of_machine(home, node, images)] for node in there}
+    return build(home, nodeset, state, baked, facts)

@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
-from reconfigure.places import REPO
+from reconfigure import places
+from reconfigure.places import REPO, Home
+from reconfigure.records import Node
 from reconfigure.sitecheck import Faults, Rule, one_of
 
 
@@ -44,7 +46,21 @@ def known(repo: Path = REPO) -> dict[str, Release]:
 
 def facts(name: str, repo: Path = REPO) -> dict[str, Any]:
     """What the roles read about a release (`release` in Ansible)."""
-    return dict(yaml.safe_load(path(name, repo).read_text(encoding="utf-8"))["release"])
+    return {"name": name, **yaml.safe_load(path(name, repo).read_text(encoding="utf-8"))["release"]}
+
+
+def note(home: Home, node: Node) -> None:
+    """Note the release of a machine that is about to be made: that of the baked image, which may be an old one."""
+    images = places.read_json(home.variables)["images"] if home.variables.exists() else {}
+    baked = Path(images[node.image]["path"]) / "image.json" if node.image in images else None
+    if baked and baked.exists():
+        places.write(home.identity(node.name) / "release", places.read_json(baked)["release"] + "\n")
+
+
+def of_machine(home: Home, node: Node, images: Mapping[str, Mapping[str, Any]]) -> str:
+    """The release of a node's machine as noted, else that of its image in the site data."""
+    noted = home.identity(node.name) / "release"
+    return noted.read_text(encoding="utf-8").strip() if noted.exists() else str(images[node.image]["release"])
 
 
 def _release(name: str, repo: Path) -> Release:

@@ -22,6 +22,7 @@ from reconfigure import (
     progress,
     ready,
     records,
+    releases,
     site,
     terraform,
 )
@@ -179,6 +180,7 @@ class Round:
             self.cluster.provider.prepare()
         for name in made:
             keys.identity(home, self.cluster.nodeset[name])
+            releases.note(home, self.cluster.nodeset[name])
             if self.observed.slurm is None:
                 keys.remake(home, name)
         if "login" in made:  # main.yml configures all of them

@@ -73,6 +73,11 @@ class Cluster:
                 found[record["name"]] = record["instance"]
         return found
 
+    def record(self, node: str) -> dict[str, Any]:
+        """instance.json of a node's machine."""
+        (file,) = self.home.glob(f"machines/{node}.*/instance.json")
+        return dict(json.loads(file.read_text()))
+
     def slurm(self) -> dict[str, str]:
         """Slurm's state of each node, such as idle, idle~ or mixed#."""
         out = self.ssh("root@login", "sinfo -N -h -o '%N %T'").out

@@ -70,8 +70,7 @@ def test_every_machine_killed_then_up(cluster: Cluster) -> None:
 
 def test_a_node_that_dies_while_idle_is_noticed(cluster: Cluster) -> None:
     cluster.ssh("alice@login", "srun -w cpu-2 true", timeout=180)
-    record = next(json.loads(f.read_text()) for f in cluster.home.glob("machines/cpu-2.*/instance.json"))
-    os.kill(record["pid"], signal.SIGKILL)
+    os.kill(cluster.record("cpu-2")["pid"], signal.SIGKILL)
     cluster.command("reconfigure", "sync")
     assert "cpu-2" not in cluster.instances()
     wait_for("Slurm has cpu-2 powered down", lambda: cluster.slurm()["cpu-2"] == "idle~", 120)

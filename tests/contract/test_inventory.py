@@ -46,7 +46,8 @@ def home(tmp_path: Path) -> Home:
 
 def build(home: Home, *names: str) -> inventory.Inventory:
     state = {name: Instance(f"id-{name}", "address") for name in names}
-    return inventory.build(home, records.nodeset(home.nodeset), state, {}, {"debian13": {"title": "Debian 13"}})
+    facts = {name: {"title": "Debian 13"} for name in NODES}
+    return inventory.build(home, records.nodeset(home.nodeset), state, {}, facts)
 
 
 def as_ansible_sees(home: Home) -> dict[str, Any]:

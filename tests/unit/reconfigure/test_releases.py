@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconfigure import places, releases, site
+from reconfigure.records import Node
 
 GOOD = site.read_yaml(places.REPO / "group_vars" / "all.yml")
 KNOWN = releases.known()
@@ -107,3 +109,24 @@ def mixed(known: dict[str, releases.Release], login: str, cpu: str) -> list[str]
     found = releases.Faults()
     releases.together(found, data(login, cpu, **{name: name for name in known}), known)
     return found.lines
+
+
+def test_a_machine_keeps_the_release_that_it_was_made_from(tmp_path: Path) -> None:
+    """Also where the site data have changed since: facts of another release would stop its sshd."""
+    home = places.Home(tmp_path, "kiwi")
+    node = Node("lab-1", "booking", "lab", "198.18.4.1", "mine", "small", ())
+    images = {"mine": {"release": "trixie"}}
+    assert releases.of_machine(home, node, images) == "trixie"
+    baked = tmp_path / "images" / "mine-x"
+    places.write_json(baked / "image.json", {"version": 1, "name": "mine", "release": "bookworm", "hash": "x"})
+    places.write_json(home.variables, {"images": {"mine": {"path": str(baked), "hash": "x"}}})
+    releases.note(home, node)
+    assert releases.of_machine(home, node, images) == "bookworm"
+
+
+def test_an_image_that_is_not_baked_is_no_release_of_a_machine(tmp_path: Path) -> None:
+    home = places.Home(tmp_path, "kiwi")
+    node = Node("lab-1", "booking", "lab", "198.18.4.1", "mine", "small", ())
+    places.write_json(home.variables, {"images": {"mine": {"path": str(tmp_path / "nowhere"), "hash": "x"}}})
+    releases.note(home, node)
+    assert releases.of_machine(home, node, {"mine": {"release": "trixie"}}) == "trixie"
