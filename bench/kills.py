@@ -28,7 +28,8 @@ from bench import harm, whole
 from bench.cluster import REPO
 from bench.tables import table
 from kiwi import process
-from reconfigure import service
+from reconfigure import journal, service
+from reconfigure.places import Home
 
 LIMIT = 240.0  # seconds in which a round must come to rest
 ELASTIC = "cpu-[2-4]"
@@ -52,6 +53,11 @@ class Target:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "KIWI_CLUSTER": self.name, "KIWI_ROOT": str(self.root)}
 
+    @property
+    def log(self) -> Path:
+        """What bin/up said last."""
+        return self.root / f"up-{self.name}.log"
+
     def command(self, *argv: str, check: bool = True, timeout: float = 300) -> process.Result:
         program = REPO / ".venv/bin/reconfigure" if argv[0] == "reconfigure" else REPO / "bin" / argv[0]
         return process.run([str(program), *argv[1:]], check=check, timeout=timeout, env=self.environment)
@@ -61,7 +67,7 @@ class Target:
 
     def up(self) -> process.Child[str]:
         argv = [str(REPO / "bin/up"), "--site", str(self.site)]
-        log = (self.root / "up.log").open("w", encoding="utf-8")
+        log = self.log.open("w", encoding="utf-8")
         return process.start(argv, stdout=log, stderr=log, env=self.environment, new_session=True)
 
 
@@ -84,8 +90,7 @@ class Operation(NamedTuple):
 def asleep(target: Target, chance: random.Random) -> None:
     """All elastic nodes powered down."""
     target.ssh("root@login", f"scontrol update nodename={ELASTIC} state=power_down", check=False)
-    wait(lambda: not [m for m in whole.terraform(target.home) if m in ("cpu-2", "cpu-3", "cpu-4")], "to sleep")
-    wait(lambda: quiet(target) and all_off(target), "to rest asleep")
+    wait(lambda: all_off(target) and quiet(target), "to rest asleep")
 
 
 def all_off(target: Target) -> bool:
@@ -191,7 +196,7 @@ def next_run(target: Target, begun: Begun, deadline: float) -> None:
             again = target.up()
             if again.wait(LIMIT) == 0:
                 return
-        raise TimeoutError(f"bin/up failed twice: {(target.root / 'up.log').read_text()[-500:]}")
+        raise TimeoutError(f"bin/up failed twice: {target.log.read_text()[-500:]}")
     if not service.systemd():
         target.command("reconfigure", "serve", "--detach")
 
@@ -228,6 +233,13 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
     return Row(operation, kind, moment if hit.killed else "(none was there)", hit.killed, seconds, fault)
 
 
+def tell(target: Target) -> None:
+    """What there is to know about a round that failed."""
+    for event in journal.read(Home(target.root, target.name))[0][-25:]:
+        print(f"    {event}", flush=True)
+    print(target.ssh("root@login", "squeue -o '%i %T %r %S'; sinfo -R; sinfo -N", check=False).out, flush=True)
+
+
 @contextmanager
 def filled(root: Path) -> Iterator[None]:
     """The disk of KIWI_ROOT full, to the last byte."""
@@ -247,7 +259,7 @@ def report(target: Target) -> None:
     """What a user reads while the disk is full."""
     answer = whole.ask(target)
     reasons = {node.reason for node in answer.nodes.values() if node.reason} if answer else {"the controller is silent"}
-    told = (target.root / "up.log").read_text()[-300:].strip() if (target.root / "up.log").exists() else ""
+    told = target.log.read_text()[-300:].strip() if target.log.exists() else ""
     print(f"  while full: Slurm's reasons {sorted(reasons)}; bin/up: {told.splitlines()[-2:]}", flush=True)
 
 
@@ -291,9 +303,11 @@ def rounds(target: Target, count: int, seed: int, full: bool) -> list[Row]:
         told = f"{row.operation:8} {row.kind:10} {row.seconds:6.1f} s  {row.moment}; {row.killed} {row.fault}"
         print(f"{number:3} {told}", flush=True)
         found.append(row)
-        if row.fault and target.up().wait(LIMIT) != 0:
-            print("    bin/up does not heal it; stopping here", flush=True)
-            break
+        if row.fault:
+            tell(target)
+            if target.up().wait(LIMIT) != 0:
+                print("    bin/up does not heal it; stopping here", flush=True)
+                break
     return found
 
 
@@ -312,10 +326,10 @@ def main() -> int:
         place.mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
             if target.up().wait(1800) != 0:
-                raise SystemExit((place / "up.log").read_text())
+                raise SystemExit(target.log.read_text())
             rows = rounds(target, options.count, options.seed, options.full_disk)
         finally:
-            (place / "up.log").unlink(missing_ok=True)
+            target.log.unlink(missing_ok=True)
             target.command("down", "--all", timeout=600)
     print(show(rows))
     return int(any(row.fault for row in rows))

@@ -167,8 +167,8 @@ class Round:
                 self._write_names(plan.wanted)
                 self._prepare()
                 applied = self._apply_targets()
-            except KiwiError as exc:
-                applied = terraform.Applied(faults=(str(exc),))
+            except (KiwiError, OSError) as exc:
+                applied = terraform.Applied(faults=(_words(exc),))
             notes["failed"] = applied.failed
         self._note_failures(applied, plan.targets)
         keys.forget(home, set(plan.destroy) - self.failed.keys())
@@ -311,3 +311,8 @@ class Round:
 def _kind(node: Node) -> tuple[str, str, str]:
     """What the making of a node's machine depends on."""
     return node.partition, node.image, node.flavor
+
+
+def _words(exc: KiwiError | OSError) -> str:
+    """An error as one sentence of a reason."""
+    return f"{exc.strerror} ({exc.filename})" if isinstance(exc, OSError) and exc.strerror else str(exc)

@@ -6,6 +6,7 @@ the playbook are small fakes.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,6 +188,14 @@ def test_a_full_disk_makes_nothing(with_login: work.Cluster, monkeypatch: pytest
     outcome = do(with_login, {"cpu-1": "resume"})
     assert "the disk of the control host is full" in outcome.failed["cpu-1"]
     assert made(with_login) == {"login"}
+
+
+def test_a_disk_that_fills_meanwhile_is_told(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(home: Home, node: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "identity/cpu-1")
+
+    monkeypatch.setattr(keys, "identity", full)
+    assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "No space left on device (identity/cpu-1)"}
 
 
 def test_a_broken_state_is_taken_from_its_copy(with_login: work.Cluster) -> None:

@@ -1,0 +1,137 @@
+"""Requests that overlap and contradict each other, on real machines; and kills at forced moments."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bench import harm, kills, whole
+from reconfigure import journal, lock
+from reconfigure.places import Home
+from reconfigure.queue import Queue
+from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
+from tests.cluster.test_20_elastic import all_idle
+
+
+def home(cluster: Cluster) -> Home:
+    return Home(ROOT, cluster.name)
+
+
+def since(cluster: Cluster, place: journal.Position) -> list[journal.Event]:
+    return journal.read(home(cluster), place)[0]
+
+
+def now(cluster: Cluster) -> journal.Position:
+    return journal.read(home(cluster))[1]
+
+
+def waiting(cluster: Cluster) -> list[str]:
+    queue = Queue(home(cluster).path / "queue.sqlite")
+    try:
+        return [f"{request.kind} {request.nodes}" for request in queue.waiting()]
+    finally:
+        queue.close()
+
+
+def rest(cluster: Cluster) -> None:
+    """All elastic nodes powered down and nothing left to do."""
+    cluster.ssh("root@login", "scontrol update nodename=cpu-[2-4] state=power_down", check=False)
+    wait_for("all idle", lambda: all_idle(cluster) and kills.quiet(cluster), 120)
+
+
+def test_thirty_calls_within_three_seconds(cluster: Cluster) -> None:
+    rest(cluster)
+    cluster.ssh("alice@login", "srun -w cpu-4 true", timeout=180)
+    place, chance = now(cluster), random.Random(1)
+    calls = [(chance.choice(("resume", "suspend")), f"cpu-{chance.randint(2, 4)}") for _ in range(29)]
+    with cluster.child("alice@login", "srun -w cpu-[2-3] sh -c 'hostname; sleep 25'") as job:
+        wait_for("Slurm asks for the job's nodes", lambda: "POWERING" in states(cluster, "cpu-2"), 30, pause=0.2)
+        cluster.ssh("root@login", "scontrol update nodename=cpu-4 state=power_down")
+        kills.hook(cluster, [*calls, ("suspend", "cpu-4")], pause=0.07)
+        wait_for("all is whole", lambda: kills.quiet(cluster), 120)
+        assert set(cluster.instances()) == {"login", "cpu-1", "cpu-2", "cpu-3", "lab-1", "lab-2"}
+        out, _ = job.communicate(timeout=120)
+    assert set(out.split()) == {"cpu-2", "cpu-3"}
+    happened = since(cluster, place)
+    asked = [event for event in happened if event["event"] == "request"]
+    runs = [event for event in happened if event["event"] == "terraform" and event["time"] < asked[29]["time"] + 60]
+    assert len(asked) >= 31  # Slurm's own two besides
+    assert len(runs) <= 3, runs
+
+
+def states(cluster: Cluster, node: str) -> str:
+    return cluster.ssh("root@login", f"scontrol -o show node {node} | grep -o ' State=[^ ]*'").out
+
+
+def test_a_resume_waits_for_the_removal_that_goes_on(cluster: Cluster) -> None:
+    rest(cluster)
+    cluster.ssh("alice@login", "srun -w cpu-2 true", timeout=180)
+    before = cluster.instances()["cpu-2"]
+    with ExitStack() as held:
+        held.enter_context(lock.hold(cluster.home / "run/machine-cpu-2.lock", 10))
+        cluster.ssh("root@login", "scontrol update nodename=cpu-2 state=power_down")
+        wait_for("the removal waits", lambda: removing(cluster), 60, pause=0.05)
+        with cluster.child("alice@login", "srun -w cpu-2 hostname") as job:
+            wait_for("a resume waits", lambda: "resume cpu-2" in waiting(cluster), 60, pause=0.1)
+            assert cluster.instances()["cpu-2"] == before
+            assert len(list(cluster.home.glob("machines/*cpu-2.*"))) == 1
+            held.close()
+            out, _ = job.communicate(timeout=180)
+    assert out.strip() == "cpu-2"
+    assert cluster.instances()["cpu-2"] != before
+
+
+def removing(cluster: Cluster) -> bool:
+    return any("machine.sh destroy" in harm.name(pid) for pid in lock.marked(home(cluster)))
+
+
+def test_the_last_wish_wins(cluster: Cluster) -> None:
+    rest(cluster)
+    for wishes, made in ((("resume", "suspend"), False), (("suspend", "resume"), True)):
+        place = now(cluster)
+        with lock.hold(cluster.home / "lock", 60):  # the worker waits for it
+            kills.hook(cluster, [(kind, "cpu-3") for kind in wishes], pause=0)
+            expected = [f"{kind} cpu-3" for kind in wishes]
+            wait_for("both wait", lambda expected=expected: waiting(cluster) == expected, 60, pause=0.1)
+        wait_for("both are done", lambda: not waiting(cluster), 60)
+        created = [event["create"] for event in since(cluster, place) if event["event"] == "terraform"]
+        assert created == ([["cpu-3"]] if made else [])
+
+
+def test_a_suspend_of_an_allocated_node_is_refused(cluster: Cluster) -> None:
+    rest(cluster)
+    before, place = cluster.instances()["cpu-1"], now(cluster)
+    with cluster.child("alice@login", "srun -w cpu-1 sh -c 'sleep 8; hostname'") as job:
+        wait_for("cpu-1 is allocated", lambda: cluster.slurm()["cpu-1"] in {"allocated", "mixed"}, 30)
+        kills.hook(cluster, [("suspend", "cpu-1")], pause=0)
+        wait_for("it is refused", lambda: "refused" in [e["event"] for e in since(cluster, place)], 30)
+        out, _ = job.communicate(timeout=60)
+    assert out.strip() == "cpu-1"
+    assert cluster.instances()["cpu-1"] == before
+
+
+@pytest.fixture
+def target(cluster: Cluster) -> Iterator[kills.Target]:
+    """The cluster as bench/kills sees it."""
+    found = kills.Target(cluster.name, Path(SITES[cluster.name]), ROOT)
+    yield found
+    found.log.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "delay"),
+    [("resume", "terraform", 0.0), ("resume", "ansible", 0.5), ("suspend", "terraform", 0.3), ("up", "up, whole", 5.0)],
+)
+def test_killed_at_a_moment(target: kills.Target, operation: str, kind: str, delay: float) -> None:
+    chance, chosen = random.Random(7), kills.OPERATIONS[operation]
+    chosen.prepare(target, chance)
+    begun = chosen.begin(target, chance)
+    hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance, delay)
+    assert hit.killed
+    kills.next_run(target, begun, kills.LIMIT)
+    kills.done(target, begun, kills.LIMIT)
+    assert whole.faults(target) == []
