@@ -293,11 +293,16 @@ def show(rows: Sequence[Row]) -> str:
 
 
 def rounds(target: Target, count: int, seed: int, full: bool) -> list[Row]:
-    """All rounds; after one that failed the cluster is healed by bin/up, so that the others count."""
+    """All rounds; after one that failed the cluster is healed by bin/up, so that the others count.
+
+    Ends early on an interrupt.
+    """
     chance, found = random.Random(seed), []
     for number in range(1, count + 1):
         try:
             row = one_round(target, chance, full)
+        except KeyboardInterrupt:
+            break
         except (TimeoutError, process.CommandError) as exc:
             row = Row("preparation", "-", "-", (), 0.0, " ".join(str(exc).split()))
         told = f"{row.operation:8} {row.kind:10} {row.seconds:6.1f} s  {row.moment}; {row.killed} {row.fault}"

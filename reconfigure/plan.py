@@ -169,7 +169,8 @@ def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind
     if nodeset[name].role == "login":
         draft.refused[name] = "the login node stays as long as the cluster; see `reconfigure down`"
         return
-    if node is not None and node.powering_up and not by_hand and not observed.healthy(name):
+    unready = name in observed.new or not observed.healthy(name)
+    if node is not None and node.powering_up and unready and not by_hand:
         _resume(draft, nodeset, observed, name)  # the wish before this one, which this one must not undo
     if node is not None and node.allocated:
         draft.refused[name] = f"it is allocated to a job (Slurm has it {node.state}); end the job first"

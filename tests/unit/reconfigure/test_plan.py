@@ -122,10 +122,13 @@ def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str,
 
 def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
     """It was the last wish of a burst, and the node that a job waited for was never made."""
-    seen = observed("login", states={"cpu-2": POWERING})
-    found = plan.plan(NODESET, seen, {"cpu-2": "suspend"})
-    assert found.create == ("cpu-2",)
-    assert "allocated" in found.refused["cpu-2"]
+    for seen, create in (
+        (observed("login", states={"cpu-2": POWERING}), ("cpu-2",)),
+        (observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": POWERING}), ()),  # a killed run made it
+    ):
+        found = plan.plan(NODESET, seen, {"cpu-2": "suspend"})
+        assert (found.create, found.configure) == (create, ("cpu-2",))
+        assert "allocated" in found.refused["cpu-2"]
 
 
 @pytest.mark.parametrize(
