@@ -154,7 +154,7 @@ def check(data: Mapping[str, Any]) -> Site:
     _partitions(faults, good)
     releases.together(faults, good, known)
     slurmconf.check(faults, good.get("slurm_conf", ""), slurmconf.taken(releases.controller_lines(good, known)))
-    _users(faults, good)
+    _users(faults, good, _accounts(faults, good))
     if faults.lines:
         raise SiteError(faults.lines)
     return freeze(data)
@@ -200,7 +200,21 @@ def _fits(faults: Faults, good: Mapping[str, Any], last: int) -> None:
         faults.add("subnet", good["subnet"], needs)
 
 
-def _users(faults: Faults, good: Mapping[str, Any]) -> None:
+def _accounts(faults: Faults, good: Mapping[str, Any]) -> list[str]:
+    """Check Slurm's accounts, parents first; return their names."""
+    names: list[str] = []
+    for index, value in enumerate(good.get("accounts", [])):
+        account = sitecheck.table(faults, f"accounts[{index}]", value, sitecheck.ACCOUNTS)
+        if account.get("name") in names:
+            needs = f"another name: accounts[{names.index(account['name'])}] has it"
+            faults.add(f"accounts[{index}].name", account["name"], needs)
+        if account.get("parent", "root") not in ("root", *names):
+            faults.add(f"accounts[{index}].parent", account["parent"], sitecheck.ACCOUNTS["parent"].needs)
+        names.append(account.get("name", ""))
+    return names
+
+
+def _users(faults: Faults, good: Mapping[str, Any], accounts: list[str]) -> None:
     seen: dict[tuple[str, object], int] = {}
     for index, value in enumerate(good.get("users", [])):
         user = sitecheck.table(faults, f"users[{index}]", value, sitecheck.USERS)
@@ -208,6 +222,8 @@ def _users(faults: Faults, good: Mapping[str, Any]) -> None:
             other = seen.setdefault((key, user[key]), index) if key in user else index
             if other != index:
                 faults.add(f"users[{index}].{key}", user[key], f"another {key}: users[{other}] has it")
+        if unknown := [account for account in user.get("accounts", ()) if account not in accounts]:
+            faults.add(f"users[{index}].accounts", unknown[0], f"one of accounts: {', '.join(accounts) or '(none)'}")
 
 
 def _partition(data: Mapping[str, Any], flavor: Flavor) -> Partition:

@@ -159,6 +159,10 @@ TOP = {
     "flavors": Rule(lambda v: isinstance(v, dict) and bool(v), "a mapping such as {small: {cpus: 1, memory_mb: 512}}"),
     "login": Rule(lambda v: isinstance(v, dict), "a mapping such as {image: debian13, flavor: small}"),
     "partitions": Rule(lambda v: isinstance(v, list) and bool(v), "a list with at least one partition"),
+    "accounting": Rule(_flag, "true or false"),
+    "accounts": Rule(
+        lambda v: isinstance(v, list), "a list such as [{name: physics}, {name: optics, parent: physics}]"
+    ),
     "slurm_conf": Rule(lambda v: isinstance(v, str), "text: lines of slurm.conf, such as 'DebugFlags=Power'"),
     "suspend_time": SECONDS,
     "suspend_timeout": SECONDS,
@@ -209,6 +213,15 @@ PARTITION = {
         required=False,
     ),
 }
+ACCOUNT = Rule(
+    lambda v: pattern(r"[a-z][a-z0-9_-]{0,31}")(v) and v != "root",
+    "a name of lower-case letters, digits, _ and -, not root, such as physics",
+)
+ACCOUNTS = {
+    "name": ACCOUNT,
+    "parent": Rule(pattern(r"[a-z][a-z0-9_-]{0,31}"), "root or an account above it in the list", required=False),
+    "description": Rule(pattern(r"[\w .,()-]{1,60}"), "up to 60 letters, digits, blanks and .,()-", required=False),
+}
 IDS = "a whole number from 1000 to 60000, such as 10001"
 USERS = {
     "name": USER,
@@ -216,4 +229,7 @@ USERS = {
     "gid": Rule(integer(1000, 60000), IDS, required=False),
     "keys": Rule(strings(public_key), "a list of SSH public keys such as ['ssh-ed25519 AAAA…']", required=False),
     "admin": Rule(_flag, "true or false", required=False),
+    "accounts": Rule(
+        strings(ACCOUNT.good), "a list of names of accounts, none twice, the default one first", required=False
+    ),
 }

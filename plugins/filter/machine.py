@@ -91,6 +91,11 @@ def key_files(users: list[dict[str, Any]], made: dict[str, str], control: str) -
     ]
 
 
+def accounts_of(accounts: list[dict[str, str]]) -> list[dict[str, str]]:
+    """`{name, parent, description}` of Slurm's accounts, with what the site data leaves out."""
+    return [{"parent": "root", "description": account["name"], **account} for account in accounts]
+
+
 def variables_of(roles: list[str], what: str) -> list[str]:
     """Names of the variables in which roles declare `what`: `_dns_files`, `_share_files`, …"""
     return [f"_{role}_{what}" for role in roles]
@@ -102,6 +107,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name of each filter and what it calls."""
         return {
+            "accounts_of": accounts_of,
             "groups_of": groups_of,
             "homes": homes,
             "key_files": key_files,

@@ -69,6 +69,11 @@ def _unit(name: str, block: str) -> Unit:
     return Unit(name, values["LoadState"], values["ActiveState"], values["UnitFileState"])
 
 
+def stop(command: Command, name: str) -> None:
+    """Have the unit stopped now and not started at boot."""
+    _checked(command, ["systemctl", "disable", "--now", name], f"{name} cannot be stopped")
+
+
 def enable(command: Command, names: Sequence[str]) -> None:
     """Have the units started at boot.
 

@@ -74,6 +74,11 @@ options:
     type: list
     elements: str
     default: []
+  stopped:
+    description: Units to stop and disable, in this order; those that the machine does not know are so.
+    type: list
+    elements: str
+    default: []
   wait:
     description: What must accept connections in the end.
     type: list
@@ -112,6 +117,10 @@ enabled:
   type: list
 started:
   description: Units that were started.
+  returned: always
+  type: list
+stopped:
+  description: Units that were stopped or disabled.
   returned: always
   type: list
 restarted:
@@ -155,6 +164,7 @@ ARGUMENTS: dict[str, Any] = {
         "required_one_of": [("content", "content_b64")],
     },
     "units": {"type": "list", "elements": "str", "default": []},
+    "stopped": {"type": "list", "elements": "str", "default": []},
     "wait": {
         "type": "list",
         "elements": "dict",
@@ -166,6 +176,10 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+# Units whose files were written and that are not restarted yet: a bundle that failed in between leaves them here.
+OWED = Path("/run/kiwi-restart.json")
+
+
 class Outcome(NamedTuple):
     """What was done, or would be in check mode; the lists are filled as things happen."""
 
@@ -174,10 +188,11 @@ class Outcome(NamedTuple):
     enabled: list[str]
     started: list[str]
     restarted: list[str]
+    stopped: list[str]
 
     def result(self, with_diff: bool) -> dict[str, Any]:
         """The module's result; whole files go back only to who asked for `--diff`."""
-        changed = any((self.changed_files, self.enabled, self.started, self.restarted))
+        changed = any((self.changed_files, self.enabled, self.started, self.restarted, self.stopped))
         said = {key: value for key, value in self._asdict().items() if key != "diff" or with_diff}
         return {"changed": changed, "stale": False, **said}
 
@@ -208,9 +223,8 @@ def check_mounts(paths: list[str]) -> None:
 
 def judge_files(files: list[place.File], command: systemd.Command) -> None:
     """Have what would change judged by the command that the file names; raises BundleError for the first fault."""
-    for file in files:
-        if file.validate and place.file_differs(file, place.before(file)):
-            place.judge(file, command)
+    for file in changing([file for file in files if file.validate]):
+        place.judge(file, command)
 
 
 def put_directories(directories: list[place.Directory], outcome: Outcome, dry: bool) -> None:
@@ -222,18 +236,32 @@ def put_directories(directories: list[place.Directory], outcome: Outcome, dry: b
                 place.make_directory(directory)
 
 
-def put_files(files: list[place.File], outcome: Outcome, dry: bool) -> list[place.File]:
-    """Write what differs; return the files that changed."""
-    changed = []
+def changing(files: list[place.File]) -> list[place.File]:
+    """The files that are not as they shall be."""
+    return [file for file in files if place.file_differs(file, place.before(file))]
+
+
+def owe(units: list[str], dry: bool) -> list[str]:
+    """Note units before their files are written; return them and those that an earlier bundle did not get to."""
+    try:
+        left = json.loads(OWED.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        left = []
+    owed = list(dict.fromkeys([*left, *units]))
+    if units and not dry:
+        OWED.write_text(json.dumps(owed), encoding="utf-8")
+    return owed
+
+
+def put_files(files: list[place.File], outcome: Outcome, dry: bool) -> None:
+    """Write what differs."""
     for file in files:
         content = place.before(file)
         if place.file_differs(file, content):
-            changed.append(file)
             outcome.changed_files.append(file.path)
             outcome.diff.append(place.difference(file, content))
             if not dry:
                 place.write(file)
-    return changed
 
 
 def remove_strangers(directories: list[place.Directory], files: list[place.File], outcome: Outcome, dry: bool) -> None:
@@ -263,6 +291,15 @@ def bring_up(command: systemd.Command, names: list[str], stirred: list[str], out
                 systemd.bring_up(command, verb, unit.name)
 
 
+def stop(command: systemd.Command, names: list[str], outcome: Outcome, dry: bool) -> None:
+    """Stop and disable the units that run or would at boot."""
+    for unit in systemd.show(command, names):
+        if unit.active in systemd.RUNNING or unit.file_state == "enabled":
+            outcome.stopped.append(unit.name)
+            if not dry:
+                systemd.stop(command, unit.name)
+
+
 def _verb(unit: systemd.Unit, wanted: bool, stirred: bool) -> str:
     if unit.active in systemd.RUNNING:
         return "restart" if stirred else ""
@@ -271,18 +308,22 @@ def _verb(unit: systemd.Unit, wanted: bool, stirred: bool) -> str:
 
 def apply(params: dict[str, Any], command: systemd.Command, dry: bool) -> Outcome:
     """Make the machine what the arguments say; raises BundleError where it cannot be."""
-    outcome = Outcome([], [], [], [], [])
+    outcome = Outcome([], [], [], [], [], [])
     check_mounts(params["mounts"])
     directories = [place.directory_of(item) for item in params["directories"]]
     files = [place.file_of(item) for item in params["files"]]
     judge_files(files, command)
     put_directories(directories, outcome, dry)
-    changed = put_files(files, outcome, dry)
+    owed = owe([unit for file in changing(files) for unit in file.units], dry or not systemd.runs())
+    put_files(files, outcome, dry)
     remove_strangers(directories, files, outcome, dry)
     if systemd.runs():
         if systemd.needs_reload(outcome.changed_files) and not dry:
             systemd.reload(command)
-        bring_up(command, params["units"], [unit for file in changed for unit in file.units], outcome, dry)
+        stop(command, params["stopped"], outcome, dry)
+        bring_up(command, params["units"], owed, outcome, dry)
+        if not dry:
+            OWED.unlink(missing_ok=True)
         for item in [] if dry else params["wait"]:
             systemd.await_answer(systemd.wait_of(item))
     return outcome
@@ -304,7 +345,7 @@ def main() -> None:
     module = Quiet(argument_spec=ARGUMENTS, supports_check_mode=True)
     module.no_log_values.update(f["content"] for f in module.params["files"] if f["secret"] and f["content"])
     if is_stale(module.params["marker"], module.params["marker_path"]):
-        module.exit_json(changed=False, stale=True, changed_files=[], enabled=[], started=[], restarted=[])
+        module.exit_json(changed=False, stale=True, changed_files=[], enabled=[], started=[], restarted=[], stopped=[])
     try:
         with alone():
             outcome = apply(module.params, module.run_command, module.check_mode)

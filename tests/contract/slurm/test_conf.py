@@ -22,6 +22,7 @@ SITE = {
     "suspend_timeout": 30,
     "resume_timeout": 300,
     "slurm_conf": "",
+    "accounting": False,
     "flavors": {"small": {"cpus": 1, "memory_mb": 512}, "big": {"cpus": 64, "memory_mb": 200000}},
     "partitions": [
         {"name": "cpu", "scheduler": "slurm", "min_nodes": 1, "max_nodes": 4, "flavor": "small"},
@@ -52,6 +53,7 @@ def own_site() -> dict[str, Any]:
     values = site()
     values["flavors"]["big"]["gres"] = ["gpu:tesla:2 File=/dev/nvidia[0-1]", "lscratch:100G"]
     values["partitions"][2]["slurm"] = "MaxTime=1-0 Default=YES"
+    values["accounting"] = True
     values["slurm_conf"] = "# ours\nDebugFlags=Power\n"
     return values
 
@@ -99,6 +101,13 @@ def test_generic_resources_are_declared_three_times() -> None:
     ]
     assert "Gres" not in render(site())
     assert lines(render(site(), "gres.conf.j2"), "NodeName") == []
+
+
+def test_jobs_are_remembered_in_one_place() -> None:
+    off, on = render(site()), render({**site(), "accounting": True})
+    assert (lines(off, "JobCompType"), lines(off, "AccountingStorageType")) == (["JobCompType=jobcomp/filetxt"], [])
+    assert lines(off, "JobCompLoc") == ["JobCompLoc=/var/spool/slurmctld/jobs"], "in the mount that outlives login"
+    assert (lines(on, "JobCompType"), lines(on, "AccountingStorageHost")) == ([], ["AccountingStorageHost=login"])
 
 
 def test_no_key_that_is_written_is_free_to_the_site() -> None:

@@ -21,6 +21,7 @@ case $1 in
   show) shift 2; for unit; do
     echo LoadState=loaded; echo "ActiveState=$(cat {folder}/$unit.active 2>/dev/null || echo inactive)"
     echo "UnitFileState=$(cat {folder}/$unit.enabled 2>/dev/null || echo disabled)"; echo; done ;;
+  disable) rm -f {folder}/$3.active {folder}/$3.enabled ;;
   enable) [ "$SYSTEMCTL_SKIP_SYSV$2" = 1--no-reload ] || exit 1; shift 2
     for unit; do echo enabled >{folder}/$unit.enabled; done ;;
   start | restart)
@@ -68,6 +69,7 @@ def machine(tmp_path, capsys, monkeypatch):
     words.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     monkeypatch.setattr(systemd, "runs", lambda: True)
+    monkeypatch.setattr(bundle, "OWED", tmp_path / "owed.json")
     monkeypatch.setattr(systemd, "UNIT_FOLDERS", (f"{tmp_path}/units/",))
     return Machine(tmp_path, capsys)
 
@@ -250,6 +252,27 @@ def test_no_units_are_touched_in_the_tree_of_an_image(machine, monkeypatch):
     monkeypatch.setattr(systemd, "runs", lambda: False)
     assert machine.call(files=[machine.file("f", units=["a.service"])], units=["a.service"])["changed"]
     assert machine.log() == []
+
+
+def test_what_is_to_be_stopped_is_stopped_once(machine):
+    (machine.units / "a.service.active").write_text("active\n")
+    (machine.units / "b.timer.enabled").write_text("enabled\n")
+    stopped = ["a.service", "b.timer", "c.service"]
+    assert machine.call(stopped=stopped)["stopped"] == ["a.service", "b.timer"]
+    assert machine.log() == ["disable --now a.service", "disable --now b.timer"]
+    assert machine.call(stopped=stopped)["changed"] is False
+
+
+def test_a_restart_that_a_failure_prevented_is_made_up_for(machine):
+    """slurm.conf was written, another unit did not start, and slurmctld was never told."""
+    (machine.units / "later.service.active").write_text("active\n")
+    (machine.units / "early.service.broken").touch()
+    bundled = {"files": [machine.file("f", units=["later.service"])], "units": ["early.service", "later.service"]}
+    machine.call(fails=True, **bundled)
+    (machine.units / "early.service.broken").unlink()
+    machine.log()
+    assert machine.call(**bundled)["restarted"] == ["later.service"]
+    assert machine.call(**bundled)["changed"] is False
 
 
 def test_one_bundle_at_a_time(machine, monkeypatch):

@@ -89,6 +89,13 @@ def test_the_hash_follows_what_is_the_sites_own(motd: Path) -> None:
     assert own(release="trixie", roles=roles).roles == (str(motd),)
 
 
+def test_only_the_login_nodes_image_has_what_accounting_needs() -> None:
+    images_ = {"debian13": {"release": "trixie"}, "other": {"release": "trixie"}}
+    on, off = (site.check({**SITE.data, "images": images_, "accounting": value}) for value in (True, False))
+    before, after = ({i.name: i.hash for i in images.images(Path("/nowhere"), data)} for data in (off, on))
+    assert [name for name in before if before[name] != after[name]] == ["debian13"]
+
+
 def test_a_role_may_move(motd: Path, tmp_path: Path) -> None:
     before = own(release="trixie", roles=[str(motd)]).hash
     moved = motd.rename(tmp_path / "motd")
