@@ -5,4 +5,4 @@ if [ "$1 ${KIWI_NAME:-}" = "create $(cat "${BASH_SOURCE[0]%/*}/bad" 2>/dev/null 
   echo "the host is full" >&2
   exit 3
 fi
-sleep 2 # so that what is done at the same time meets
+sleep 1 # so that what is done at the same time meets

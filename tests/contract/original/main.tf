@@ -19,7 +19,7 @@ resource "terraform_data" "node" {
   triggers_replace = [var.image]
 
   provisioner "local-exec" {
-    command = "sleep 2; if [ ${each.key} = '${var.bad}' ]; then echo the host is full >&2; exit 3; fi"
+    command = "sleep 1; if [ ${each.key} = '${var.bad}' ]; then echo the host is full >&2; exit 3; fi"
   }
 }
 
