@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     why = sub.add_parser("why", help="why a job waits, or a node cannot be had", epilog="example: kiwi why 42")
     why.add_argument("target", metavar="JOB|NODE", help="the number of a job of Slurm, or a node such as lab-1")
     why.set_defaults(run=commands.why)
+    _add_clean(sub)
     sub.add_parser("version", help="print the version").set_defaults(run=_version)
     completion = sub.add_parser("completion", help="print the completion for a shell")
     completion.add_argument("shell", choices=["bash"])
@@ -92,6 +93,17 @@ def _add_kill(sub: Commands[argparse.ArgumentParser]) -> None:
     kill.set_defaults(run=commands.kill)
 
 
+def _add_clean(sub: Commands[argparse.ArgumentParser]) -> None:
+    clean = sub.add_parser(
+        "clean", help="end all that a user runs on this machine (root)", epilog="example: kiwi clean carol"
+    )
+    clean.add_argument("user", metavar="USER", help="name, or number of one who is gone")
+    clean.add_argument(
+        "--grace", type=float, default=5.0, metavar="S", help="seconds after TERM (default: %(default)s)"
+    )
+    clean.set_defaults(run=_clean)
+
+
 def _version(_: argparse.Namespace) -> int:
     print(f"kiwi {__version__}")
     return OK
@@ -100,4 +112,10 @@ def _version(_: argparse.Namespace) -> int:
 def _agent(_: argparse.Namespace) -> int:
     """Become the agent, whose modules no other command needs to load."""
     code: int = importlib.import_module("kiwi.agent").run()
+    return code
+
+
+def _clean(args: argparse.Namespace) -> int:
+    """Clean this machine, with modules that only root's commands need to load."""
+    code: int = importlib.import_module("kiwi.leaving").clean(args.user, args.grace)
     return code

@@ -13,6 +13,8 @@ from kiwi.protocol import Request
 from kiwi.server import Peer
 from kiwi.worker import Worker
 
+GONE = 2**32 - 2  # the uid of nobody: for a holder who is no longer a user
+
 
 class Desk:
     """Answers callers; `tell` gets one event for each that is refused as garbage or for lack of rights."""
@@ -54,7 +56,7 @@ class Desk:
         if request.user is None or request.user == caller.name:
             user = caller
         elif peer.uid == 0 or caller.name in self._config.admins:
-            user = _user_named(request.user)
+            user = _holder_named(request.user) if request.op == "kill" else _user_named(request.user)
         else:
             self.refused(peer, f"{request.op} for {request.user!r} by {caller.name}")
             raise UsageError(f"{caller.name} may not act for {request.user}", hint="only administrators can use -u")
@@ -90,3 +92,11 @@ def _user_named(name: str) -> User:
         return User(name, pwd.getpwnam(name).pw_uid)
     except KeyError as exc:
         raise UsageError(f"there is no user {name}") from exc
+
+
+def _holder_named(name: str) -> User:
+    """Return who may hold a booking: also a user who is gone, whose bookings an administrator ends."""
+    try:
+        return _user_named(name)
+    except UsageError:
+        return User(name, GONE)

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from reconfigure import images, keys, lock, places, records, releases, sitecheck, sshconfig
+from reconfigure import ids, images, keys, lock, places, records, releases, sitecheck, sshconfig
 from reconfigure.places import REPO, Home
 from reconfigure.records import Node
 from reconfigure.releases import Release
@@ -26,16 +26,18 @@ def init(home: Home, site: Site) -> bool:
     """Make or refresh the home; return whether anything changed.
 
     Raises SiteError, before anything is written, where the site data does not
-    agree with this cluster's machines or with another cluster on this host.
+    agree with this cluster's machines, with the ids that its users have had,
+    or with another cluster on this host.
     """
     _no_overlap(home, site)
+    ids.check(home, site)
     controller = _controller(home, site)
     with lock.locked(home, lock.WAIT):
         _layout(home)
         Terraform(home.local, lock.environment(home)).mend()
         nodeset, new = _nodeset(home, site)
         _same_addresses(home, nodeset)
-        changes = [new, keys.make(home, site), _variables(home, site, nodeset)]
+        changes = [new, ids.remember(home, site), keys.make(home, site), _variables(home, site, nodeset)]
         user = site.users[0].name if site.users else "root"
         changes += [
             places.write_json(home.site, site.data),

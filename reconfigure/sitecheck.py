@@ -28,7 +28,11 @@ KEY_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
 NETWORKS = tuple(ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"))
-NO_USERS = ("root", "kiwi", "slurm", "munge", "nobody", "daemon", "sshd", "messagebus", "man", "mail")
+NO_USERS = (  # of Debian's base system and of the roles' packages
+    *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data"),
+    *("backup", "list", "irc", "nobody", "sshd", "messagebus", "systemd-network", "polkitd", "sudo", "shadow"),
+    *("kiwi", "slurm", "munge"),
+)
 NO_PARTITIONS = ("login", "all", "default", "nodes", "slurm", "booking")
 
 

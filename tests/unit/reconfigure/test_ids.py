@@ -1,0 +1,72 @@
+"""Ids that users have had stay theirs: other ones are refused with one message, before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconfigure import ids, places, site
+from reconfigure.places import Home
+
+GOOD = site.read_yaml(places.REPO / "group_vars" / "all.yml")
+ALICE, BOB = {"name": "alice", "uid": 10001}, {"name": "bob", "uid": 10002}
+
+
+def users(*people: dict[str, object]) -> site.Site:
+    return site.check({**GOOD, "users": list(people)})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A cluster that had alice and bob."""
+    made = Home(tmp_path, "kiwi")
+    assert ids.remember(made, users(ALICE, BOB))
+    return made
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        [ALICE, BOB],
+        [BOB],
+        [],
+        [BOB, ALICE, {"name": "dave", "uid": 10004}],
+        [ALICE, {"name": "dave", "uid": 10004, "gid": 10001}],
+    ],
+    ids=["the same", "one fewer", "none", "one more", "a shared group"],
+)
+def test_what_is_taken(home: Home, people: list[dict[str, object]]) -> None:
+    ids.check(home, users(*people))
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        ([{**ALICE, "uid": 10009}], ["users[0].uid: found 10009; needs 10001,", "chown", "take alice out of"]),
+        ([BOB, {**ALICE, "gid": 10002}], ["users[1].gid: found 10002; needs 10001,", "take alice out of"]),
+        ([{"name": "dave", "uid": 10002}], ["users[0].uid: found 10002; needs one that nobody has had", "bob's files"]),
+        ([{"name": "bob", "uid": 10001}], ["users[0].uid: found 10001; needs 10002", "it is alice's"]),
+    ],
+    ids=["another uid", "another gid", "a used uid", "another's uid"],
+)
+def test_what_is_refused(home: Home, people: list[dict[str, object]], said: list[str]) -> None:
+    before = ids.path(home).read_bytes()
+    with pytest.raises(site.SiteError) as caught:
+        ids.check(home, users(*people))
+    for words in [*said, str(ids.path(home))]:
+        assert words in str(caught.value)
+    assert ids.path(home).read_bytes() == before
+
+
+def test_a_removed_user_is_remembered_until_a_person_takes_them_out(home: Home) -> None:
+    assert not ids.remember(home, users(ALICE))
+    assert set(ids.given(home)) == {"alice", "bob"}
+    dave = users(ALICE, {"name": "dave", "uid": 10002})
+    places.write_json(ids.path(home), {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}})
+    ids.check(home, dave)
+    assert ids.remember(home, dave)
+
+
+def test_a_new_cluster_remembers_nobody(tmp_path: Path) -> None:
+    ids.check(Home(tmp_path, "kiwi"), users(ALICE))
