@@ -1,4 +1,4 @@
-"""The allow file: what the gate of a booked node reads, on the local disk, kept by this node's agent.
+"""The allow file: what the gate of a node reads, on the local disk.
 
     /run/kiwi/allow        root 0644, replaced by rename
 
@@ -7,6 +7,9 @@
     user alice 1200 4800                            may enter from, until: seconds of /proc/uptime
     say lab-1 is booked by alice until …            one line each of what the refused are told
     end                                             last line: the file is whole
+
+This node's agent keeps it; on a Slurm node slurmscripts/jobs does, with one
+`user` line for each user who has a job.
 
 The reader is a POSIX shell script with builtins only (roles/gate/files/gate).
 It lets nobody in by this file whose version, boot id, end or numbers are not

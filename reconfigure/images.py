@@ -54,7 +54,7 @@ def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
     for name, settings in site.data["images"].items():
         facts = releases.path(settings["release"], repo).read_text(encoding="utf-8")
         packages, roles = tuple(settings.get("packages", ())), tuple(settings.get("roles", ()))
-        plain = {key: value for key, value in settings.items() if key != "roles"}
+        plain = {"mpi": site.data.get("mpi", False)} | {key: value for key, value in settings.items() if key != "roles"}
         if site.data.get("accounting") and name == site.data["login"]["image"]:
             plain["accounting"] = True  # the login node's image has its packages
         parts = [name, json.dumps(plain, sort_keys=True), sources, facts, *(_role_hash(Path(role)) for role in roles)]

@@ -171,6 +171,8 @@ TOP = {
     "suspend_time": SECONDS,
     "suspend_timeout": SECONDS,
     "resume_timeout": SECONDS,
+    "slurm_gate": Rule(_flag, "true or false"),
+    "mpi": Rule(_flag, "true or false"),
     "users": Rule(lambda v: isinstance(v, list), "a list such as [{name: alice, uid: 10001}]"),
     "bypass_users": Rule(strings(_user_name), "a list of user names, none twice, such as [alice]"),
 }

@@ -49,11 +49,12 @@ def test_three_nodes_for_a_job_then_gone(cluster: Cluster) -> None:
 def test_ssh_never_asks_for_a_new_or_a_remade_node(cluster: Cluster) -> None:
     seen = set()
     for _ in range(2):
-        cluster.ssh("alice@login", "srun -w cpu-2 true", timeout=180)
+        cluster.ssh("alice@login", "salloc -w cpu-2 --no-shell", timeout=180)
         seen.add(cluster.instances()["cpu-2"])
         control = cluster.ssh("alice@cpu-2", "hostname")
         assert control.out.strip() == "cpu-2"
         inside = cluster.ssh("alice@login", "ssh -o StrictHostKeyChecking=yes -o BatchMode=yes cpu-2 hostname")
+        cluster.ssh("alice@login", "scancel -u alice")
         assert inside.out.strip() == "cpu-2"
         assert "Warning" not in inside.err + control.err
         wait_for("cpu-2 is gone", lambda: all_idle(cluster), 120)

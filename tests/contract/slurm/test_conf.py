@@ -23,6 +23,8 @@ SITE = {
     "resume_timeout": 300,
     "slurm_conf": "",
     "accounting": False,
+    "slurm_gate": True,
+    "mpi": True,
     "flavors": {"small": {"cpus": 1, "memory_mb": 512}, "big": {"cpus": 64, "memory_mb": 200000}},
     "partitions": [
         {"name": "cpu", "scheduler": "slurm", "min_nodes": 1, "max_nodes": 4, "flavor": "small"},
@@ -152,7 +154,7 @@ def test_every_program_exists_and_only_slurm_writes_the_spool() -> None:
     assert (spool["path"], spool["owner"], spool["mode"]) == ("/var/spool/kiwi/requests", "slurm", "0700")
     folder = site()["_slurm_scripts"] + "/"
     programs = [line.split(folder)[1] for line in render(site()).splitlines() if f"={folder}" in line]
-    assert set(programs) == {"resume", "suspend", "resume_fail", "reboot", "await_nodes"}
+    assert set(programs) == {"resume", "suspend", "resume_fail", "reboot", "await_nodes", "prolog", "epilog"}
     for program in programs:
         assert (ROLE.parents[1] / "slurmscripts" / program).stat().st_mode & 0o111
 
