@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from reconfigure import journal, lock, serve
 from reconfigure.places import Home
 
 LOOK = 0.005  # seconds between two looks for a victim
-PATIENCE = 20.0  # seconds until a victim of the kind must have come
+PATIENCE = 60.0  # seconds until a victim of the kind must have come
 AFTER = {"terraform": 0.8, "ansible": 2.0, "worker": 6.0, "up, one": 10.0, "up, whole": 10.0}
 PROGRAMS = {"terraform": ("terraform", "machine.sh"), "ansible": ("ansible-playbook",)}
 
@@ -30,11 +31,19 @@ class Hit:
     moment: str
 
 
-def strike(cluster: Cluster, kind: str, up: int | None, chance: random.Random, delay: float | None = None) -> Hit:
+def strike(
+    cluster: Cluster,
+    kind: str,
+    up: int | None,
+    chance: random.Random,
+    delay: float | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> Hit:
     """Kill -9 a victim of this kind, a random time after the first one is there.
 
     `up` is the process of bin/up, where one runs. Where the victim is gone by
-    then, the next one of its kind; where none comes, nothing is killed.
+    then, the next one of its kind; where none comes, nothing is killed. `before` is
+    called at the moment, before the kill.
     """
     home = Home(cluster.home.parents[1], cluster.name)
     until = time.monotonic() + PATIENCE
@@ -42,6 +51,7 @@ def strike(cluster: Cluster, kind: str, up: int | None, chance: random.Random, d
     while kind in PROGRAMS and not victims(home, kind, up) and time.monotonic() < until:
         time.sleep(LOOK)
     time.sleep(pause)
+    before()
     while time.monotonic() < until:
         there = [pid for pid in victims(home, kind, up) if name(pid)]
         chosen = there if kind == "up, whole" or not there else [chance.choice(sorted(there))]

@@ -33,7 +33,9 @@ from reconfigure.places import Home
 
 LIMIT = 240.0  # seconds in which a round must come to rest
 ELASTIC = "cpu-[2-4]"
-DISK = 3 << 30  # bytes of the disk that is filled
+DISK = 2 << 30  # bytes of the disk that is filled
+SPARE = 100 << 20  # bytes of it that are left until the moment of the kill
+FULL = 2.0  # seconds that it stays full
 JOB = "cd && sbatch --parsable --requeue -N{nodes} -o kills-%j.txt --wrap 'srun hostname; sleep {seconds}'"
 
 
@@ -55,8 +57,8 @@ class Target:
 
     @property
     def log(self) -> Path:
-        """What bin/up said last."""
-        return self.root / f"up-{self.name}.log"
+        """What bin/up said last; not on the disk that is filled."""
+        return Path(tempfile.gettempdir()) / f"kiwi-kills-{self.name}.log"
 
     def command(self, *argv: str, check: bool = True, timeout: float = 300) -> process.Result:
         program = REPO / ".venv/bin/reconfigure" if argv[0] == "reconfigure" else REPO / "bin" / argv[0]
@@ -217,10 +219,10 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
     kind = chance.choice(OPERATIONS[operation].victims)
     OPERATIONS[operation].prepare(target, chance)
     begun = OPERATIONS[operation].begin(target, chance)
-    with filled(target.root) if full else nullcontext():
-        hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance)
+    with ballast(target.root) if full else nullcontext(lambda: None) as fill:
+        hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance, before=fill)
         if full:
-            time.sleep(2)
+            time.sleep(FULL)
             report(target)
     began, fault = time.monotonic(), ""
     try:
@@ -241,16 +243,21 @@ def tell(target: Target) -> None:
 
 
 @contextmanager
-def filled(root: Path) -> Iterator[None]:
-    """The disk of KIWI_ROOT full, to the last byte."""
+def ballast(root: Path) -> Iterator[Callable[[], None]]:
+    """The disk of KIWI_ROOT nearly full; yields what fills it to the last byte."""
     path = root / "full"
     with path.open("wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
+        os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(root).free - SPARE))
+        file.seek(0, os.SEEK_END)
+
+        def fill() -> None:
+            for size in (1 << 20, 4096, 1):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+
         try:
-            yield
+            yield fill
         finally:
             path.unlink()
 
@@ -265,12 +272,13 @@ def report(target: Target) -> None:
 
 @contextmanager
 def small_disk(root: Path) -> Iterator[Path]:
-    """A disk of its own for KIWI_ROOT, with the images that are baked already."""
+    """A disk of its own for KIWI_ROOT, with the image that was baked last."""
     with tempfile.TemporaryDirectory(prefix="kiwi-kills-") as folder:
         process.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "kiwi-kills", folder])
         try:
-            if (root / "images").is_dir():
-                shutil.copytree(root / "images", Path(folder) / "images", symlinks=True, copy_function=shutil.copy2)
+            if images := sorted((root / "images").glob("[!.]*"), key=os.path.getmtime):
+                (Path(folder) / "images").mkdir()
+                process.run(["cp", "-a", str(images[-1]), f"{folder}/images"], timeout=600)
             yield Path(folder)
         finally:
             process.run(["umount", folder])

@@ -135,7 +135,17 @@ def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_
             _remove(draft, nodeset, observed, name, kind, by_hand)
         else:
             _reboot(draft, nodeset, observed, name)
+    for name in sorted((observed.slurm or {}).keys() & nodeset.keys() - wishes.keys()):
+        if not by_hand and _waited_for(observed, name):
+            _resume(draft, nodeset, observed, name)
     return _finish(draft, nodeset, observed)
+
+
+def _waited_for(observed: Observed, name: str) -> bool:
+    """Slurm powers it up, and it is not there: a wish that got lost (a full disk, a login node made anew), or comes."""
+    node = observed.slurm_node(name)
+    unready = name in observed.new or not observed.healthy(name)
+    return node is not None and node.powering_up and not node.off and unready
 
 
 def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> None:
@@ -169,8 +179,7 @@ def _remove(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str, kind
     if nodeset[name].role == "login":
         draft.refused[name] = "the login node stays as long as the cluster; see `reconfigure down`"
         return
-    unready = name in observed.new or not observed.healthy(name)
-    if node is not None and node.powering_up and unready and not by_hand:
+    if _waited_for(observed, name) and not by_hand:
         _resume(draft, nodeset, observed, name)  # the wish before this one, which this one must not undo
     if node is not None and node.allocated:
         draft.refused[name] = f"it is allocated to a job (Slurm has it {node.state}); end the job first"

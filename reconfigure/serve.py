@@ -2,7 +2,8 @@
 
 One thread keeps the connection and stores requests (on disk before they are
 acknowledged); the main thread does rounds, each with all that waits: requests
-that come during a round are merged in the next one. Idle, both only wait.
+that come during a round are merged in the next one. Idle, both only wait,
+and the main thread looks once a minute for nodes that Slurm powers up in vain.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 SETTLE = 0.3  # seconds in which a burst of hook calls comes together
 RETRY = (1.0, 60.0)  # seconds between rounds that could not be done, first and longest
 RECONNECT = (0.5, 10.0)
+LOOK = 60.0  # seconds between two looks for nodes whose wish got lost
 
 
 class Listener(threading.Thread):
@@ -128,7 +130,7 @@ class Worker:
         pause = RETRY[0]
         self._wake.set()  # at the start: finish or undo what a killed run left
         while True:
-            self._wake.wait(cooldown.LOOK if cooldown.waits(cooldown.read(self._home)) else None)
+            self._wake.wait(cooldown.LOOK if cooldown.waits(cooldown.read(self._home)) else LOOK)
             threading.Event().wait(SETTLE)
             self._wake.clear()
             try:

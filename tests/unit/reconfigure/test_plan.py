@@ -120,6 +120,22 @@ def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str,
     assert shown(plan.plan(NODESET, seen, wishes)) == expected
 
 
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(
+            observed("login", states={"cpu-2": POWERING}), {"create": ("cpu-2",), "configure": ("cpu-2",)}, id="lost"
+        ),
+        pytest.param(observed("login", "cpu-2", states={"cpu-2": POWERING}), {}, id="there, its slurmd will register"),
+        pytest.param(observed("login", states={"cpu-2": f"{POWERING}+POWERING_DOWN"}), {}, id="given up"),
+        pytest.param(observed("login", states={"cpu-2": OFF}), {}, id="off"),
+    ],
+)
+def test_a_node_that_slurm_powers_up_is_made_without_a_wish(seen: plan.Observed, expected: dict[str, object]) -> None:
+    assert shown(plan.plan(NODESET, seen, {})) == expected
+    assert shown(plan.plan(NODESET, seen, {}, by_hand=True)) == {}
+
+
 def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
     """It was the last wish of a burst, and the node that a job waited for was never made."""
     for seen, create in (

@@ -67,7 +67,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cl
     told: list[tuple[tuple[str, ...], str, str]] = []
     started: list[set[int]] = []
     found.controller = SimpleNamespace(  # type: ignore[assignment]
-        nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"POWERING_UP"})) for name in NAMES[1:]},
+        nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"CLOUD"})) for name in NAMES[1:]},
         running=lambda: frozenset(),
         tell=lambda names, state, reason="": told.append((tuple(names), state, reason)),
         told=told,

@@ -1,0 +1,136 @@
+"""Nodes that do not come up: the reason is on the node, the job goes on, the others are not disturbed.
+
+One node at a time is made from a spoiled copy of the image: a real machine that does not
+boot, refuses SSH or cannot start a daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import kills
+from kiwi import process
+from reconfigure import cooldown, journal, places
+from reconfigure.places import Home
+from tests.cluster.conftest import ROOT, Cluster, wait_for
+from tests.cluster.test_45_overlap import rest
+
+BATCH = "cd && sbatch --parsable {} -o failures-%j.txt --wrap 'srun hostname'"
+Spoil = Callable[[str, Callable[[Path], None]], None]
+
+
+@pytest.fixture
+def spoil(cluster: Cluster) -> Iterator[Spoil]:
+    """Have a node made from a copy of its image, changed by a function; put right in the end."""
+    rest(cluster)
+    home = Home(ROOT, cluster.name)
+    before = home.variables.read_text()
+    copy = home.path / "run" / "spoiled"
+
+    def change(node: str, harm: Callable[[Path], None]) -> None:
+        variables: dict[str, Any] = json.loads(before)
+        record = variables["nodeset"][node]
+        image = variables["images"][record["image"]]
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        process.run(["cp", "-al", f"{image['path']}/root", str(copy)])
+        harm(copy / "root")
+        variables["images"]["spoiled"] = {**image, "path": str(copy)}
+        record["image"] = "spoiled"
+        places.write_json(home.variables, variables)
+
+    yield change
+    home.variables.write_text(before)
+    shutil.rmtree(copy, ignore_errors=True)
+
+
+def put(path: Path, text: str, mode: int = 0o755) -> None:
+    """Replace a file; never write into it, it is the image's own."""
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def boots_not(root: Path) -> None:
+    put(root / "usr/lib/systemd/systemd", "#!/bin/sh\nexit 7\n")
+
+
+def refuses_ssh(root: Path) -> None:
+    put(root / "etc/ssh/sshd_config.d/00-closed.conf", "AllowUsers nobody\n", 0o644)
+
+
+def starts_no_munge(root: Path) -> None:
+    put(root / "usr/sbin/munged", "#!/bin/sh\nexit 1\n")
+
+
+def reason(cluster: Cluster, node: str) -> str:
+    out = cluster.ssh("root@login", f"scontrol -o show node {node}").out
+    return out.partition(" Reason=")[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("node", "harm", "said"),
+    [
+        pytest.param("cpu-2", boots_not, "stopped while it started", id="does not boot"),
+        pytest.param("cpu-3", refuses_ssh, "ermission denied", id="refuses SSH"),
+    ],
+)
+def test_one_that_fails_does_not_hold_up_the_job(
+    cluster: Cluster, spoil: Spoil, node: str, harm: Callable[[Path], None], said: str
+) -> None:
+    """The job is requeued and runs on others at once."""
+    home = Home(ROOT, cluster.name)
+    place = journal.read(home)[1]
+    spoil(node, harm)
+    job = cluster.ssh("alice@login", BATCH.format("-N3")).out.strip()
+    wait_for(f"{node} fails", lambda: said in reason(cluster, node), 120)
+    assert len(reason(cluster, node).partition(" [")[0]) <= 200
+    wait_for("its machine is removed", lambda: not list(cluster.home.glob(f"machines/*{node}.*")), 30)
+    wait_for("the job runs", lambda: ran_on(cluster, job), 240)
+    assert ran_on(cluster, job) == {"cpu-1", "cpu-2", "cpu-3", "cpu-4"} - {node}
+    events = journal.read(home, place)[0]
+    assert {name for event in events if event["event"] == "failed" for name in event["nodes"]} == {node}
+    assert [event["jobs"] for event in events if event["event"] == "requeue"] == [[int(job)]]
+
+
+def ran_on(cluster: Cluster, job: str) -> set[str]:
+    file = cluster.home / f"data/home/alice/failures-{job}.txt"
+    return {line for line in file.read_text().split() if line.startswith("cpu-")} if file.exists() else set()
+
+
+def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster, spoil: Spoil) -> None:
+    spoil("cpu-4", starts_no_munge)
+    for _ in range(2):
+        assert cluster.command("reconfigure", "resume", "cpu-4", check=False).code == 1
+    home = Home(ROOT, cluster.name)
+    assert "cpu-4" in cooldown.held(cooldown.read(home), 0)
+    kills.hook(cluster, [("suspend", "cpu-4")], pause=0)  # wakes the worker
+    wait_for("it is drained", lambda: cooldown.MARK in reason(cluster, "cpu-4"), 60)
+    assert "munge" in reason(cluster, "cpu-4")
+    assert cluster.slurm()["cpu-4"] in {"drained~", "draining~"}
+    variables = json.loads(home.variables.read_text())
+    variables["nodeset"]["cpu-4"]["image"] = variables["nodeset"]["cpu-3"]["image"]
+    places.write_json(home.variables, variables)
+    cluster.command("reconfigure", "resume", "cpu-4")
+    assert "cpu-4" not in cooldown.read(home)
+    assert cluster.ssh("alice@login", "srun -w cpu-4 hostname", timeout=180).out.strip() == "cpu-4"
+
+
+def test_a_full_disk_on_the_control_host(cluster: Cluster) -> None:
+    """New identities find no room; what exists is not touched, and the job runs when there is room again."""
+    rest(cluster)
+    identity, before = cluster.home / "identity", cluster.instances()
+    process.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "full", str(identity)])
+    try:
+        job = cluster.ssh("alice@login", BATCH.format("-w cpu-4")).out.strip()
+        wait_for("cpu-4 fails", lambda: "No space left on device" in reason(cluster, "cpu-4"), 120)
+        assert cluster.instances() == before
+    finally:
+        process.run(["umount", str(identity)])
+    wait_for("the job runs", lambda: ran_on(cluster, job) == {"cpu-4"}, 240)
