@@ -69,8 +69,8 @@ class Target:
 
     def up(self) -> process.Child[str]:
         argv = [str(REPO / "bin/up"), "--site", str(self.site)]
-        log = self.log.open("w", encoding="utf-8")
-        return process.start(argv, stdout=log, stderr=log, env=self.environment, new_session=True)
+        with self.log.open("w", encoding="utf-8") as log:
+            return process.start(argv, stdout=log, stderr=log, env=self.environment, new_session=True)
 
 
 @dataclass
