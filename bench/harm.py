@@ -116,7 +116,7 @@ MOMENTS = {
     "terraform apply": ("terraform", "apply"),
     "terraform plan": ("terraform", "plan"),
     "terraform show": ("terraform", "show"),
-    "playbook node.yml": ("ansible-playbook", "node.yml"),
+    "playbook": ("ansible-playbook", "--extra-vars"),
     "reconfigure sync": ("reconfigure", "sync"),
     "bin/up's playbook": ("ansible-playbook",),
     "bin/prepare or check": ("bash",),
