@@ -223,7 +223,7 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
         hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance, before=fill)
         if full:
             time.sleep(FULL)
-            report(target)
+            report(target, begun)
     began, fault = time.monotonic(), ""
     try:
         next_run(target, begun, LIMIT)
@@ -262,12 +262,12 @@ def ballast(root: Path) -> Iterator[Callable[[], None]]:
             path.unlink()
 
 
-def report(target: Target) -> None:
+def report(target: Target, begun: Begun) -> None:
     """What a user reads while the disk is full."""
     answer = whole.ask(target)
     reasons = {node.reason for node in answer.nodes.values() if node.reason} if answer else {"the controller is silent"}
-    told = target.log.read_text()[-300:].strip() if target.log.exists() else ""
-    print(f"  while full: Slurm's reasons {sorted(reasons)}; bin/up: {told.splitlines()[-2:]}", flush=True)
+    told = target.log.read_text().splitlines()[-2:] if begun.up else []
+    print(f"  while full: Slurm's reasons {sorted(reasons)}" + (f"; bin/up: {told}" if told else ""), flush=True)
 
 
 @contextmanager
