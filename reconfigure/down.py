@@ -80,7 +80,7 @@ def _images(root: Path) -> None:
             path.unlink(missing_ok=True)
     for folder in (root / "images", root / "clusters", root):
         with contextlib.suppress(FileNotFoundError):
-            if not any(folder.iterdir()):
+            if not any(folder.iterdir()) and not folder.is_mount():  # KIWI_ROOT may be a disk of its own
                 os.rmdir(folder)
 
 

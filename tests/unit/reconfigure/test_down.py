@@ -29,3 +29,13 @@ def test_two_clusters_that_go_at_once_remove_an_image_once(tmp_path: Path, monke
     assert not root.exists()
     down._images(root)
     assert not root.exists()
+
+
+def test_a_root_that_is_a_disk_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removing the mount point ended with a traceback, after all was done."""
+    root = tmp_path / "kiwi"
+    (root / "images").mkdir(parents=True)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == root)
+    down._images(root)
+    assert root.is_dir()
+    assert not any(root.iterdir())
