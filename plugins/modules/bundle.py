@@ -303,6 +303,8 @@ def stop(command: systemd.Command, names: list[str], outcome: Outcome, dry: bool
 def _verb(unit: systemd.Unit, wanted: bool, stirred: bool) -> str:
     if unit.active in systemd.RUNNING:
         return "restart" if stirred else ""
+    if unit.active == "activating" and stirred:
+        return "restart"  # `start` would wait for the start with the old files
     return "start" if wanted else ""
 
 

@@ -307,3 +307,9 @@ def test_a_file_that_stays_is_not_judged_again(machine):
     machine.call(files=[judged])
     machine.call(files=[judged])
     assert (machine.root / "judged").read_text() == "x\n"
+
+
+def test_a_unit_that_hangs_in_its_start_is_started_anew_with_its_new_files(machine):
+    (machine.units / "a.service.active").write_text("activating")
+    machine.call(files=[machine.file("f", units=["a.service"])], units=["a.service"])
+    assert machine.log()[-1] == "restart a.service"
