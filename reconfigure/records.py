@@ -44,11 +44,19 @@ class Request:
     time: float
     detail: dict[str, Any] | None
 
-    def jobs(self, names: Collection[str]) -> frozenset[int]:
-        """Jobs that wait for one of these nodes, as Slurm's resume file names them."""
-        found = (self.detail or {}).get("jobs", ())
-        key = "nodes_resume" if (self.detail or {}).get("all_nodes_resume") else "nodes"  # 22.05
-        return frozenset(job["job_id"] for job in found if set(names) & set(expand(job.get(key) or "")))
+    @property
+    def jobs(self) -> dict[str, str]:
+        """Nodes by id of the job that Slurm wants them for, of its resume file (`nodes` on 22.05, later nodes_resume)."""
+        asked = (self.detail or {}).get("jobs")
+        found = {}
+        for job in asked if isinstance(asked, list) else ():
+            if isinstance(job, dict) and isinstance(job.get("job_id"), int):
+                found[str(job["job_id"])] = str(job.get("nodes_resume") or job.get("nodes") or "")
+        return found
+
+    def jobs_waiting_for(self, names: Collection[str]) -> frozenset[int]:
+        """Ids of the jobs that wait for one of these nodes."""
+        return frozenset(int(job) for job, nodes in self.jobs.items() if not set(names).isdisjoint(expand(nodes)))
 
 
 def node(data: Mapping[str, Any]) -> Node:
@@ -89,16 +97,6 @@ def request(line: str) -> Request:
         raise UsageError(f"not a request: {line[:200]!r} ({exc!r})") from exc
     if not found.id.replace("-", "").isdigit():
         raise UsageError(f"request id: found {found.id!r}; needs <nanoseconds>-<pid>")
-    return found
-
-
-def jobs(request: Request) -> dict[str, str]:
-    """Nodes by id of the job that Slurm wants them for, of its resume file (`nodes` on 22.05, later nodes_resume)."""
-    asked = (request.detail or {}).get("jobs")
-    found = {}
-    for job in asked if isinstance(asked, list) else ():
-        if isinstance(job, dict) and isinstance(job.get("job_id"), int):
-            found[str(job["job_id"])] = str(job.get("nodes_resume") or job.get("nodes") or "")
     return found
 
 

@@ -88,7 +88,7 @@ class Listener(threading.Thread):
             log.error("%s", exc)
             return
         if queue.put(request):
-            details = {"request": request.id, "kind": request.kind, "jobs": records.jobs(request)}
+            details = {"request": request.id, "kind": request.kind, "jobs": request.jobs}
             journal.write(self._home, "request", records.expand(request.nodes), **details)
             self._wake.set()
         if child.stdin is not None:

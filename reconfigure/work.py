@@ -251,7 +251,7 @@ class Round:
     def _start_jobs(self, failed: Iterable[str]) -> None:
         """Slurm delays a job that it requeues by two minutes; what failed was a node, not the job."""
         names = set(self.cluster.slurm(self.plan.brought & set(failed)))
-        if jobs := {job for request in self.waiting for job in request.jobs(names)}:
+        if jobs := {job for request in self.waiting for job in request.jobs_waiting_for(names)}:
             with self._step("requeue", names) as notes:
                 notes["jobs"] = sorted(jobs)
                 self.cluster.controller.start_now(jobs)
