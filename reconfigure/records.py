@@ -46,7 +46,7 @@ class Request:
 
     @property
     def jobs(self) -> dict[str, str]:
-        """Nodes by id of the job that Slurm wants them for, of its resume file (`nodes` on 22.05, later nodes_resume)."""
+        """Nodes by id of the job that Slurm wants them for (`nodes` in 22.05's resume file, later nodes_resume)."""
         asked = (self.detail or {}).get("jobs")
         found = {}
         for job in asked if isinstance(asked, list) else ():
