@@ -9,13 +9,18 @@ from contextlib import contextmanager
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cluster.conftest import Cluster
+from tests.cluster.conftest import Cluster, wait_for
+from tests.cluster.test_20_elastic import all_idle
 
 ON_LOGIN = "/var/lib/prometheus/node-exporter/kiwi.prom"
 
 
 def told(cluster: Cluster, target: str) -> dict:
     return json.loads(cluster.command("reconfigure", "why", target, "--json").out)
+
+
+def story(cluster: Cluster, node: str) -> list[str]:
+    return [line["text"] for line in told(cluster, node)["story"]]
 
 
 def values(text: str) -> dict[str, float]:
@@ -28,12 +33,14 @@ def values(text: str) -> dict[str, float]:
 
 
 def test_a_node_that_came_for_a_job_has_a_story(cluster: Cluster) -> None:
+    wait_for("cpu-2 is powered down", lambda: all_idle(cluster), 120)
     job = cluster.ssh("alice@login", "srun -w cpu-2 printenv SLURM_JOB_ID", timeout=180).out.strip()
-    found = told(cluster, "cpu-2")
-    lines = [line["text"] for line in found["story"]]
+    # A job starts when its node has registered, which is before the change is over.
+    wait_for("the end of the story", lambda: "the change was over" in story(cluster, "cpu-2"), 30)
+    lines = story(cluster, "cpu-2")
     assert f"Slurm asked for it, for job {job}" in lines
-    assert {"Terraform made its machine", "the playbook made it a node", "the change was over"} <= set(lines)
-    assert found["now"]["machine"] == "running"
+    assert {"Terraform made its machine", "the playbook made it a node"} <= set(lines)
+    assert told(cluster, "cpu-2")["now"]["machine"] == "running"
     assert f"job {job} of alice" in told(cluster, job)["headline"]
 
 
