@@ -75,7 +75,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._failure(result, "failed")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._failure(result, "unreachable")
+        if not result._task.ignore_unreachable:
+            self._failure(result, "unreachable")
 
     def _failure(self, result: Any, what: str) -> None:
         self._ran = True
