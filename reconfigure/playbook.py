@@ -22,13 +22,17 @@ from reconfigure.places import REPO, Home
 
 log = logging.getLogger(__name__)
 KEEP = 20  # runs whose artifacts are kept
-BANNER = re.compile(r"(PLAY|TASK|PLAY RECAP|skipping:|ok:|changed:)\b|.*: ok=\d")
+BANNER = re.compile(r"(PLAY|TASK)\b|(skipping|ok|changed): |.*: ok=\d")
+CONFIGURED_BY = "Configure the node"  # the task in playbooks/tasks/node.yml with all that a baked machine needs
 FAILED = ("runner_on_failed", "runner_on_unreachable")
 
 
 @dataclass
 class Run:
-    """Outcome of a playbook: reason by host that failed, hosts that were reached, seconds, changes."""
+    """Outcome of a playbook: reason by host that failed, hosts with which all was done, seconds, changes.
+
+    Where Ansible is killed there are no statistics: then those count that had their bundle.
+    """
 
     failed: dict[str, str] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
@@ -42,8 +46,12 @@ class Run:
         if kind in FAILED and not data.get("ignore_errors"):
             self.failed.setdefault(data["host"], reason(data))
         elif kind == "runner_on_ok" and data.get("host"):
-            self.reached.add(data["host"])
-            self.changed = self.changed or bool(data.get("res", {}).get("changed"))
+            result = data.get("res", {})
+            self.changed = self.changed or bool(result.get("changed"))
+            if data["task"] == CONFIGURED_BY and result.get("stale") is False:
+                self.reached.add(data["host"])
+        elif kind == "playbook_on_stats":
+            self.reached |= data["processed"].keys() - data["failures"].keys() - data["dark"].keys()
         if text := event.get("stdout"):
             log.debug("ansible: %s", text)
         return kind in FAILED
@@ -107,12 +115,13 @@ def _tail(runner: ansible_runner.Runner) -> str:
         return last_words(output.read(), runner.rc)
 
 
-def last_words(output: str, code: int) -> str:
+def last_words(output: str, code: int | None) -> str:
     """What Ansible said in the end, without its banners; errors first."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     words = [line for line in lines if not BANNER.match(line)]
     told = [line for line in words if line.startswith(("[ERROR]", "ERROR", "fatal"))] or words
-    return f"Ansible ended early with code {code}" + (f": {' '.join(told[-2:])[:300]}" if told else "")
+    ended = "Ansible was killed" if code is None else f"Ansible ended early with code {code}"
+    return ended + (f": {' '.join(told[-2:])[:300]}" if told else "")
 
 
 def _prune(folder: Path) -> None:

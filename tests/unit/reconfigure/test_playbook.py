@@ -6,19 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from reconfigure import lock, playbook
-from reconfigure.places import Home
+from reconfigure.places import REPO, Home
+from reconfigure.playbook import CONFIGURED_BY
 
 
 def event(kind: str, host: str, **data: Any) -> dict[str, Any]:
-    return {"event": kind, "event_data": {"host": host, "task": "Be a node", **data}}
+    return {"event": kind, "event_data": {"host": host, "task": "Be a node"} | data}
+
+
+def stats(processed: str, **failed: str) -> dict[str, Any]:
+    counts = {"processed": processed, "failures": "", "dark": "", **failed}
+    return {"event": "playbook_on_stats", "event_data": {key: dict.fromkeys(hosts, 1) for key, hosts in counts.items()}}
+
+
+def test_the_task_that_configures_has_this_name() -> None:
+    tasks = yaml.safe_load((REPO / "playbooks/tasks/node.yml").read_text())
+    assert [task["name"] for task in tasks if "kiwi.cluster.bundle" in task] == [CONFIGURED_BY]
 
 
 @pytest.mark.parametrize(
     ("events", "failed", "reached"),
     [
-        pytest.param([event("runner_on_ok", "a", res={})], {}, {"a"}, id="ok"),
+        pytest.param([event("runner_on_ok", "a", task=CONFIGURED_BY, res={"stale": False})], {}, {"a"}, id="ok"),
+        pytest.param([event("runner_on_ok", "a", task=CONFIGURED_BY, res={"stale": True})], {}, set(), id="stale"),
+        pytest.param([event("runner_on_ok", "a", res={})], {}, set(), id="killed before its bundle"),
+        pytest.param([stats("abc", failures="b", dark="c")], {}, {"a"}, id="statistics"),
         pytest.param(
             [event("runner_on_failed", "a", res={"msg": "no key", "stderr": "x\ny"})],
             {"a": "Be a node: no key; y"},
@@ -78,7 +93,12 @@ def test_a_real_run_on_no_host_says_why(tmp_path: Path) -> None:
             "Ansible ended early with code -9: [ERROR]: A worker died",
         ),
         ("\nPLAY [Other nodes] ****\n", "Ansible ended early with code -9"),
+        ("TASK [x] ***\nok: [cpu-2] => (item=mpi/vars)\n", "Ansible ended early with code -9"),
     ],
 )
 def test_last_words_are_no_banner(output: str, said: str) -> None:
     assert playbook.last_words(output, -9) == said
+
+
+def test_ansible_that_was_killed_is_said_to_be() -> None:
+    assert playbook.last_words("", None) == "Ansible was killed"
