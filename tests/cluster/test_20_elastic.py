@@ -18,7 +18,11 @@ def changed_files(cluster: Cluster, node: str) -> str:
 
 
 def all_idle(cluster: Cluster) -> bool:
-    return set(cluster.slurm().values()) == {"idle", "idle~"} and "cpu-2" not in cluster.instances()
+    """Only cpu-1 is up, for Slurm and as a machine."""
+    up = [name for name in cluster.instances() if name.startswith("cpu-")]
+    return cluster.slurm() == {"cpu-1": "idle", "cpu-2": "idle~", "cpu-3": "idle~", "cpu-4": "idle~"} and up == [
+        "cpu-1"
+    ]
 
 
 def test_three_nodes_for_a_job_then_gone(cluster: Cluster) -> None:
