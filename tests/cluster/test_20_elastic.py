@@ -20,9 +20,8 @@ def changed_files(cluster: Cluster, node: str) -> str:
 def all_idle(cluster: Cluster) -> bool:
     """Only cpu-1 is up, for Slurm and as a machine."""
     up = [name for name in cluster.instances() if name.startswith("cpu-")]
-    return cluster.slurm() == {"cpu-1": "idle", "cpu-2": "idle~", "cpu-3": "idle~", "cpu-4": "idle~"} and up == [
-        "cpu-1"
-    ]
+    off = dict.fromkeys(("cpu-2", "cpu-3", "cpu-4"), "idle~")
+    return up == ["cpu-1"] and cluster.slurm() == {"cpu-1": "idle", **off}
 
 
 def test_three_nodes_for_a_job_then_gone(cluster: Cluster) -> None:
