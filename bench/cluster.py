@@ -22,8 +22,8 @@ SITE = REPO / "bench" / "site.yml"
 NAME = "kbench"
 HOME = places.Home(Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")), NAME)
 RECONFIGURE = ".venv/bin/reconfigure"
-# Files that a machine's own life changes: logs, Slurm's and systemd's saved state.
-OWN_LIFE = ("var/log", "var/spool", "var/tmp", "tmp", "var/lib/systemd")
+# Files that a machine's own life changes: logs, metrics, Slurm's and systemd's saved state.
+OWN_LIFE = ("var/log", "var/lib/prometheus", "var/spool", "var/tmp", "tmp", "var/lib/systemd")
 
 
 def say(text: str) -> None:

@@ -53,8 +53,10 @@ def measured(name: str, add: Callable[[str], None]) -> Added:
         seconds = time.monotonic() - began
         calls = [module_calls(folder, since + 1) for folder in instances().values()]
         others = [folder for other, folder in instances().items() if other != name]
-        changed = sum(len(changed_files(folder, Path(mark.name))) for folder in others)
-    return Added(seconds, sum(count > 0 for count in calls), sum(calls), changed)
+        changed = [file for folder in others for file in changed_files(folder, Path(mark.name))]
+    if changed:
+        say(f"changed elsewhere: {', '.join(changed[:10])}")
+    return Added(seconds, sum(count > 0 for count in calls), sum(calls), len(changed))
 
 
 def ours(name: str) -> None:

@@ -69,6 +69,14 @@ def faults(cluster: Cluster) -> list[str]:
     return found + _slurm(answer.nodes, machines)
 
 
+def quiet(cluster: Cluster) -> bool:
+    """Nothing is amiss; what cannot even be read (it is being changed) is."""
+    try:
+        return not faults(cluster)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
 def terraform(home: Path) -> dict[str, str]:
     """Machines in Terraform's state: id by name; a tainted one is named so."""
     path = home / "terraform/local/terraform.tfstate"

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from bench import whole
 from kiwi import process
 
 REPO = Path(__file__).resolve().parents[2]
@@ -82,6 +83,19 @@ class Cluster:
         """Slurm's state of each node, such as idle, idle~ or mixed#."""
         out = self.ssh("root@login", "sinfo -N -h -o '%N %T'").out
         return dict(line.split() for line in out.splitlines())
+
+    def asleep(self) -> bool:
+        """Of the Slurm nodes only cpu-1 is up, for Slurm and as a machine."""
+        up = [name for name in self.instances() if name.startswith("cpu-")]
+        off = dict.fromkeys(("cpu-2", "cpu-3", "cpu-4"), "idle~")
+        return up == ["cpu-1"] and self.slurm() == {"cpu-1": "idle", **off}
+
+    def rest(self) -> None:
+        """Power all elastic nodes down and wait until nothing is left to do."""
+        on = [name for name, state in self.slurm().items() if name != "cpu-1" and state != "idle~"]
+        if on:
+            self.ssh("root@login", f"scontrol update nodename={','.join(on)} state=power_down", check=False)
+        wait_for("all is at rest", lambda: self.asleep() and whole.quiet(self), 120)
 
 
 def wait_for(what: str, condition: Callable[[], object], seconds: float, pause: float = 0.5) -> float:

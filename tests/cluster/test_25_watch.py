@@ -10,7 +10,6 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster.conftest import Cluster, wait_for
-from tests.cluster.test_20_elastic import all_idle
 
 ON_LOGIN = "/var/lib/prometheus/node-exporter/kiwi.prom"
 
@@ -33,7 +32,7 @@ def values(text: str) -> dict[str, float]:
 
 
 def test_a_node_that_came_for_a_job_has_a_story(cluster: Cluster) -> None:
-    wait_for("cpu-2 is powered down", lambda: all_idle(cluster), 120)
+    wait_for("cpu-2 is powered down", cluster.asleep, 120)
     job = cluster.ssh("alice@login", "srun -w cpu-2 printenv SLURM_JOB_ID", timeout=180).out.strip()
     # A job starts when its node has registered, which is before the change is over.
     wait_for("the end of the story", lambda: "the change was over" in story(cluster, "cpu-2"), 30)

@@ -42,7 +42,7 @@ def enter(cluster: Cluster, user: str, node: str, command: str = "hostname"):
 
 def test_take_a_node_be_alone_and_leave_it_clean(cluster: Cluster) -> None:
     began = time.time()
-    cluster.kiwi("alice", "alloc -w lab-1 -t 60")
+    cluster.kiwi("alice", "alloc -w lab-1 -t 40")
     row = cluster.bookings()["lab-1"]
     assert (row["state"], row["holder"], row["partition"]) == ("booked", "alice", "lab")
 
@@ -59,7 +59,7 @@ def test_take_a_node_be_alone_and_leave_it_clean(cluster: Cluster) -> None:
     assert cluster.ssh("root@lab-1", "true").code == 0
 
     wait_for("lab-1 is free again", lambda: free(cluster, "lab-1"), 90)
-    assert time.time() - began >= 59
+    assert time.time() - began >= 39
     assert cluster.ssh("root@lab-1", "pgrep -u alice", check=False).out == ""
     assert cluster.ssh("root@lab-1", "ls /dev/shm").out == ""
     again = enter(cluster, "alice", "lab-1")

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import harm, kills, whole
+from bench import harm, operations, whole
 from reconfigure import journal, lock
 from reconfigure.places import Home
 from reconfigure.queue import Queue
 from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
-from tests.cluster.test_20_elastic import all_idle
 
 
 def home(cluster: Cluster) -> Home:
@@ -37,22 +36,16 @@ def waiting(cluster: Cluster) -> list[str]:
         queue.close()
 
 
-def rest(cluster: Cluster) -> None:
-    """All elastic nodes powered down and nothing left to do."""
-    cluster.ssh("root@login", "scontrol update nodename=cpu-[2-4] state=power_down", check=False)
-    wait_for("all idle", lambda: all_idle(cluster) and kills.quiet(cluster), 120)
-
-
 def test_thirty_calls_within_three_seconds(cluster: Cluster) -> None:
-    rest(cluster)
+    cluster.rest()
     cluster.ssh("alice@login", "srun -w cpu-4 true", timeout=180)
     place, chance = now(cluster), random.Random(1)
     calls = [(chance.choice(("resume", "suspend")), f"cpu-{chance.randint(2, 4)}") for _ in range(29)]
-    with cluster.child("alice@login", "srun -w cpu-[2-3] sh -c 'hostname; sleep 25'") as job:
+    with cluster.child("alice@login", "srun -w cpu-[2-3] sh -c 'hostname; sleep 15'") as job:
         wait_for("Slurm asks for the job's nodes", lambda: "POWERING" in states(cluster, "cpu-2"), 30, pause=0.2)
         cluster.ssh("root@login", "scontrol update nodename=cpu-4 state=power_down")
-        kills.hook(cluster, [*calls, ("suspend", "cpu-4")], pause=0.07)
-        wait_for("all is whole", lambda: kills.quiet(cluster), 120)
+        operations.hook(cluster, [*calls, ("suspend", "cpu-4")], pause=0.07)
+        wait_for("all is whole", lambda: whole.quiet(cluster), 120)
         assert set(cluster.instances()) == {"login", "cpu-1", "cpu-2", "cpu-3", "lab-1", "lab-2"}
         out, _ = job.communicate(timeout=120)
     assert set(out.split()) == {"cpu-2", "cpu-3"}
@@ -68,7 +61,7 @@ def states(cluster: Cluster, node: str) -> str:
 
 
 def test_a_resume_waits_for_the_removal_that_goes_on(cluster: Cluster) -> None:
-    rest(cluster)
+    cluster.rest()
     cluster.ssh("alice@login", "srun -w cpu-2 true", timeout=180)
     before = cluster.instances()["cpu-2"]
     with ExitStack() as held:
@@ -90,11 +83,11 @@ def removing(cluster: Cluster) -> bool:
 
 
 def test_the_last_wish_wins(cluster: Cluster) -> None:
-    rest(cluster)
+    cluster.rest()
     for wishes, made in ((("resume", "suspend"), False), (("suspend", "resume"), True)):
         place = now(cluster)
         with lock.hold(cluster.home / "lock", 60):  # the worker waits for it
-            kills.hook(cluster, [(kind, "cpu-3") for kind in wishes], pause=0)
+            operations.hook(cluster, [(kind, "cpu-3") for kind in wishes], pause=0)
             expected = [f"{kind} cpu-3" for kind in wishes]
             wait_for("both wait", lambda expected=expected: waiting(cluster) == expected, 60, pause=0.1)
         wait_for("both are done", lambda: not waiting(cluster), 60)
@@ -103,11 +96,11 @@ def test_the_last_wish_wins(cluster: Cluster) -> None:
 
 
 def test_a_suspend_of_an_allocated_node_is_refused(cluster: Cluster) -> None:
-    rest(cluster)
+    cluster.rest()
     before, place = cluster.instances()["cpu-1"], now(cluster)
     with cluster.child("alice@login", "srun -w cpu-1 sh -c 'sleep 8; hostname'") as job:
         wait_for("cpu-1 is allocated", lambda: cluster.slurm()["cpu-1"] in {"allocated", "mixed"}, 30)
-        kills.hook(cluster, [("suspend", "cpu-1")], pause=0)
+        operations.hook(cluster, [("suspend", "cpu-1")], pause=0)
         wait_for("it is refused", lambda: "refused" in [e["event"] for e in since(cluster, place)], 30)
         out, _ = job.communicate(timeout=60)
     assert out.strip() == "cpu-1"
@@ -115,9 +108,9 @@ def test_a_suspend_of_an_allocated_node_is_refused(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def target(cluster: Cluster) -> Iterator[kills.Target]:
+def target(cluster: Cluster) -> Iterator[operations.Target]:
     """The cluster as bench/kills sees it."""
-    found = kills.Target(cluster.name, Path(SITES[cluster.name]), ROOT)
+    found = operations.Target(cluster.name, Path(SITES[cluster.name]), ROOT)
     yield found
     found.log.unlink(missing_ok=True)
 
@@ -126,12 +119,12 @@ def target(cluster: Cluster) -> Iterator[kills.Target]:
     ("operation", "kind", "delay"),
     [("resume", "terraform", 0.0), ("resume", "ansible", 0.5), ("suspend", "terraform", 0.3), ("up", "up, whole", 5.0)],
 )
-def test_killed_at_a_moment(target: kills.Target, operation: str, kind: str, delay: float) -> None:
-    chance, chosen = random.Random(7), kills.OPERATIONS[operation]
+def test_killed_at_a_moment(target: operations.Target, operation: str, kind: str, delay: float) -> None:
+    chance, chosen = random.Random(7), operations.OPERATIONS[operation]
     chosen.prepare(target, chance)
     begun = chosen.begin(target, chance)
     hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance, delay)
     assert hit.killed
-    kills.next_run(target, begun, kills.LIMIT)
-    kills.done(target, begun, kills.LIMIT)
+    operations.next_run(target, begun, operations.LIMIT)
+    operations.done(target, begun, operations.LIMIT)
     assert whole.faults(target) == []

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from bench import kills
+from bench import operations
 from kiwi import process
 from reconfigure import cooldown, journal, places
 from reconfigure.places import Home
 from tests.cluster.conftest import ROOT, Cluster, wait_for
-from tests.cluster.test_45_overlap import rest
 
 BATCH = "cd && sbatch --parsable {} -o failures-%j.txt --wrap 'srun hostname'"
 Spoil = Callable[[str, Callable[[Path], None]], None]
@@ -28,7 +27,7 @@ Spoil = Callable[[str, Callable[[Path], None]], None]
 @pytest.fixture
 def spoil(cluster: Cluster) -> Iterator[Spoil]:
     """Have a node made from a copy of its image, changed by a function; put right in the end."""
-    rest(cluster)
+    cluster.rest()
     home = Home(ROOT, cluster.name)
     before = home.variables.read_text()
     copy = home.path / "run" / "spoiled"
@@ -110,7 +109,7 @@ def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster,
         assert cluster.command("reconfigure", "resume", "cpu-4", check=False).code == 1
     home = Home(ROOT, cluster.name)
     assert "cpu-4" in cooldown.held(cooldown.read(home), 0)
-    kills.hook(cluster, [("suspend", "cpu-4")], pause=0)  # wakes the worker
+    operations.hook(cluster, [("suspend", "cpu-4")], pause=0)  # wakes the worker
     wait_for("it is drained", lambda: cooldown.MARK in reason(cluster, "cpu-4"), 60)
     assert "munge" in reason(cluster, "cpu-4")
     assert cluster.slurm()["cpu-4"] in {"drained~", "draining~"}
@@ -124,7 +123,7 @@ def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster,
 
 def test_a_full_disk_on_the_control_host(cluster: Cluster) -> None:
     """New identities find no room; what exists is not touched, and the job runs when there is room again."""
-    rest(cluster)
+    cluster.rest()
     identity, before = cluster.home / "identity", cluster.instances()
     process.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "full", str(identity)])
     try:
