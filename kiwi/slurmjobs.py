@@ -6,9 +6,11 @@ Reason codes: https://slurm.schedmd.com/job_reason_codes.html; states: man squeu
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from kiwi.errors import UsageError
+from kiwi.process import CommandError
 
 # No field in it is a text that the job's owner chose.
 FORMAT = "%i|%T|%r|%u|%P|%D|%N|%n|%S|%E"
@@ -136,6 +138,23 @@ def command(job: str) -> list[str]:
     if not ID.fullmatch(job):
         raise UsageError(f"job: found {job!r}; needs a job id such as 42 or 42_1")
     return ["squeue", "-h", "-a", "--states=all", "-j", job, "-o", FORMAT]
+
+
+def find(number: str, call: Callable[[list[str]], str]) -> Job:
+    """A job as Slurm has it; `call` runs a command and returns its output.
+
+    UsageError where it is no job id, or Slurm does not know it; CommandError, and what else `call` raises.
+    """
+    try:
+        found = parse(call(command(number)))
+    except CommandError as exc:
+        if "Invalid job id" not in exc.stderr:
+            raise
+        found = []
+    if not found:
+        hint = "squeue -a lists the jobs that it knows; it forgets one five minutes after its end"
+        raise UsageError(f"job: found {number}, which Slurm does not know", hint=hint)
+    return found[0]
 
 
 def explain(job: Job) -> Why:

@@ -50,16 +50,8 @@ def tell(target: str) -> str:
 
 
 def _job(number: str) -> str:
-    try:
-        found = slurmjobs.parse(_slurm(slurmjobs.command(number)))
-    except CommandError as exc:
-        if "Invalid job id" not in exc.stderr:
-            raise
-        found = []
-    if not found:
-        hint = "squeue -a lists the jobs that it knows; it forgets one five minutes after its end"
-        raise UsageError(f"job: found {number}, which Slurm does not know", hint=hint)
-    job, why = found[0], slurmjobs.explain(found[0])
+    job = slurmjobs.find(number, _slurm)
+    why = slurmjobs.explain(job)
     nodes = [f"  {line}" for line in _nodes(job)]
     return "\n".join([slurmjobs.sentence(job), *nodes, f"next: {why.todo}"])
 

@@ -31,12 +31,13 @@ from reconfigure import (
     welcome,
     why,
 )
+from reconfigure.cluster import Cluster
 from reconfigure.places import Home
 from reconfigure.plan import Plan
 from reconfigure.providers import Provider
 from reconfigure.providers.local import LocalProvider
 from reconfigure.site import Site
-from reconfigure.work import Cluster, Round
+from reconfigure.work import Round
 
 log = logging.getLogger(__name__)
 Options = argparse.Namespace

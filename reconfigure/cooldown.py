@@ -4,7 +4,8 @@ The first failure of a passing kind (a machine that stops, an SSH that refuses, 
 bundle that fails) costs nothing but itself. From the second in a row the node is
 drained for a minute, each time twice as long. What cannot even be planned (no such
 image) is permanent until a person mends it: drained for the longest time at once,
-and so are the powered-down nodes that would be made in the same way.
+and so are the powered-down nodes that would be made in the same way. A node that came up
+and that Slurm gave up (resume_fail) is not counted: ResumeTimeout is between two of these.
 
 HOME/cooldown.json: {"version": 1, "nodes": {NAME: {failures, failed, until, reason}}}
 """

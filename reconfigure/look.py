@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 
+from reconfigure.cluster import Cluster
 from reconfigure.places import Home
 from reconfigure.plan import Observed
 from reconfigure.queue import Queue
 from reconfigure.records import Request
 from reconfigure.terraform import Terraform
 from reconfigure.tfjson import Instance
-from reconfigure.work import Cluster
 
 PATIENCE = 2.5  # seconds that the login node has to answer
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 
 from kiwi.errors import KiwiError
 from reconfigure import logs, look, metrics
+from reconfigure.cluster import Cluster
 from reconfigure.metrics import Now
 from reconfigure.places import Home
 from reconfigure.terraform import Terraform
 from reconfigure.tfjson import Instance
-from reconfigure.work import Cluster
 
 log = logging.getLogger(__name__)
 TICK = 60.0  # seconds between two looks where nothing happens

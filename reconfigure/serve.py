@@ -24,12 +24,13 @@ from types import FrameType
 from kiwi import process
 from kiwi.errors import BusyError, KiwiError, UsageError
 from reconfigure import cooldown, journal, lock, plan, records
+from reconfigure.cluster import Cluster
 from reconfigure.controller import Controller
 from reconfigure.meter import Meter
 from reconfigure.places import REPO, Home
 from reconfigure.queue import Queue
 from reconfigure.records import Request
-from reconfigure.work import Cluster, Round
+from reconfigure.work import Round
 
 log = logging.getLogger(__name__)
 SETTLE = 0.3  # seconds in which a burst of hook calls comes together

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reconfigure import journal, look, progress, records, serve
+from reconfigure.cluster import Cluster
 from reconfigure.journal import Event
 from reconfigure.plan import Observed
 from reconfigure.records import Node
-from reconfigure.work import Cluster
 
 FAILURES = 5  # of the last ones are shown
 

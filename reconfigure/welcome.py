@@ -5,7 +5,7 @@ from __future__ import annotations
 from kiwi import process
 from kiwi.errors import OK
 from reconfigure import places
-from reconfigure.work import Cluster
+from reconfigure.cluster import Cluster
 
 JOB_TIMEOUT = 120.0  # seconds
 

@@ -12,15 +12,14 @@ from typing import Any
 
 from kiwi import slurmjobs
 from kiwi.errors import UnreachableError, UsageError
-from kiwi.process import CommandError
 from reconfigure import causes, cooldown, journal, look, progress, records, serve, status
+from reconfigure.cluster import Cluster
 from reconfigure.journal import Event
 from reconfigure.plan import Observed
 from reconfigure.records import Node
 from reconfigure.site import Site
 from reconfigure.slurm import SlurmNode
 from reconfigure.story import Line, Story, story
-from reconfigure.work import Cluster
 
 UNDRAIN = "scontrol update nodename={} state=resume"
 HALTED = "the worker does not run, so nothing that Slurm asks for is done: reconfigure serve --detach starts it"
@@ -67,17 +66,9 @@ def of_nodes(cluster: Cluster, names: Sequence[str]) -> list[Answer]:
 def of_job(cluster: Cluster, number: str) -> dict[str, Any]:
     """About a job: what Slurm says, and each node that it has, was promised or named."""
     try:
-        found = slurmjobs.parse(cluster.controller.call(slurmjobs.command(number), look.PATIENCE).out)
+        job = slurmjobs.find(number, lambda argv: cluster.controller.call(argv, look.PATIENCE).out)
     except UnreachableError as exc:
         raise UnreachableError(str(exc), hint="reconfigure status shows whether the login node runs") from exc
-    except CommandError as exc:
-        if "Invalid job id" not in exc.stderr:
-            raise
-        found = []
-    if not found:
-        hint = "Slurm forgets a job five minutes after its end; squeue -a lists the ones it knows"
-        raise UsageError(f"job: found {number}, which Slurm does not know", hint=hint)
-    job = found[0]
     names = [name for name in _nodes_of(job, journal.read(cluster.home)[0]) if name in cluster.nodeset]
     why = slurmjobs.explain(job)
     return {

@@ -1,13 +1,13 @@
-"""Read and apply: what is observed of a cluster, and a plan carried out, step by step journaled."""
+"""Apply: a plan carried out on a cluster, step by step journaled."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from kiwi.errors import KiwiError
@@ -16,22 +16,18 @@ from reconfigure import (
     cooldown,
     journal,
     keys,
-    lock,
     places,
     playbook,
     progress,
     ready,
     records,
     releases,
-    site,
     terraform,
 )
-from reconfigure.controller import Controller
-from reconfigure.places import Home
+from reconfigure.cluster import Cluster
 from reconfigure.plan import Observed, Plan
-from reconfigure.providers import Provider
 from reconfigure.records import Node, Request
-from reconfigure.terraform import Terraform, TerraformError
+from reconfigure.terraform import TerraformError
 
 log = logging.getLogger(__name__)
 ADDED_WAIT = 60.0  # seconds that a new machine has to answer on its SSH port
@@ -45,44 +41,6 @@ class Outcome:
 
     failed: Mapping[str, str] = field(default_factory=dict)
     changed: bool = False
-
-
-class Cluster:
-    """One cluster as the driver works on it: its nodes, Terraform, provider and controller."""
-
-    def __init__(self, home: Home, provider: Callable[[Home, str], Provider]) -> None:
-        self.home = home
-        self.site = site.freeze(places.read_json(home.site))
-        self.nodeset: dict[str, Node] = records.nodeset(home.nodeset)
-        self.provider = provider(home, self.site.subnet)
-        self.terraform = Terraform(home.local, lock.environment(home))
-        self.controller = Controller(home, self.nodeset["login"])
-
-    @property
-    def has_slurm(self) -> bool:
-        return any(node.role == "slurm" for node in self.nodeset.values())
-
-    def observe(self) -> Observed:
-        """Terraform's state, machines and, where the login node runs, Slurm's states."""
-        found = Observed(
-            self.terraform.instances(),
-            tuple(self.provider.observe()),
-            new=keys.new(self.home),
-            identities=keys.identities(self.home),
-            written=self._written(),
-            held=cooldown.held(cooldown.read(self.home), time.time()),
-        )
-        if not self.has_slurm or not found.healthy("login"):
-            return found
-        remade, running = keys.remade(self.home), self.controller.running()
-        return replace(found, slurm=self.controller.nodes(), remade=remade, running=running)
-
-    def _written(self) -> frozenset[str]:
-        path = self.home.names
-        return frozenset(places.read_json(path)["nodes"]) if path.exists() else frozenset()
-
-    def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")
 
 
 class Round:

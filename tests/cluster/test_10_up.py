@@ -17,12 +17,7 @@ def test_the_cluster_is_what_the_site_says(cluster: Cluster) -> None:
 
 
 def test_nothing_changes_the_second_time(cluster: Cluster) -> None:
-    before = cluster.instances()
-    controller = cluster.ssh("root@login", "systemctl show -p MainPID,ExecMainStartTimestamp slurmctld").out
-    again = cluster.up()
-    assert " changed" not in again.out, again.out
-    assert cluster.instances() == before
-    assert cluster.ssh("root@login", "systemctl show -p MainPID,ExecMainStartTimestamp slurmctld").out == controller
+    cluster.up_again()
 
 
 def test_no_secret_is_in_arguments_or_logs(cluster: Cluster) -> None:

@@ -25,12 +25,7 @@ def test_every_machine_has_the_release_of_its_image(second: Cluster) -> None:
 
 
 def test_nothing_changes_the_second_time(second: Cluster) -> None:
-    before = second.instances()
-    controller = second.ssh("root@login", "systemctl show -p MainPID,ExecMainStartTimestamp slurmctld").out
-    again = second.up()
-    assert " changed" not in again.out, again.out
-    assert second.instances() == before
-    assert second.ssh("root@login", "systemctl show -p MainPID,ExecMainStartTimestamp slurmctld").out == controller
+    second.up_again()
 
 
 def test_nodes_come_for_jobs_and_go_after_them(second: Cluster) -> None:

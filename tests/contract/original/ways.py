@@ -18,6 +18,7 @@ import pytest
 
 from kiwi import process
 from reconfigure import keys, places, plan, playbook, ready, serve, site, work
+from reconfigure.cluster import Cluster
 from reconfigure.places import Home
 from reconfigure.providers import Machine
 from reconfigure.queue import Queue
@@ -129,7 +130,7 @@ class Provider:
 class Kiwi:
     """Requests in the queue, and the worker's rounds."""
 
-    cluster: work.Cluster
+    cluster: Cluster
     provider: Provider
     queue: Queue
     sent: list[tuple[str, str]] = field(default_factory=list)
@@ -196,7 +197,7 @@ def kiwi(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kiwi:
     places.write_json(home.site, data)
     _nodeset(home)
     _images(home, "one")
-    cluster = work.Cluster(home, lambda _home, _subnet: provider)
+    cluster = Cluster(home, lambda _home, _subnet: provider)
     provider.terraform = cluster.terraform
     cluster.terraform.init()
     found = Kiwi(cluster, provider, Queue(home.path / "queue.sqlite"))

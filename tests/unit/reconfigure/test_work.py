@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from reconfigure import controller, journal, keys, places, plan, playbook, progress, ready, site, work
+from reconfigure.cluster import Cluster
 from reconfigure.places import Home
 from reconfigure.providers import Machine
 from reconfigure.records import Request
@@ -44,7 +45,7 @@ class FakeProvider:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cluster]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster whose home is made by hand; Slurm answers and remembers what it was told."""
     home = Home(tmp_path, "kiwi")
     keys.make(home, site.load(None))
@@ -61,7 +62,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[work.Cl
     }
     places.write_json(home.nodeset, {"version": 1, "nodes": nodes})
     fake = FakeProvider()
-    found = work.Cluster(home, lambda _home, _subnet: fake)
+    found = Cluster(home, lambda _home, _subnet: fake)
     fake.terraform = found.terraform
     found.terraform.init()
     told: list[tuple[tuple[str, ...], str, str]] = []
@@ -91,22 +92,22 @@ def configured(**failed: str) -> Any:
     return run
 
 
-def do(cluster: work.Cluster, wishes: dict[str, str]) -> work.Outcome:
+def do(cluster: Cluster, wishes: dict[str, str]) -> work.Outcome:
     observed = cluster.observe()
     return work.Round(cluster, plan.plan(cluster.nodeset, observed, wishes), observed).carry_out()
 
 
-def made(cluster: work.Cluster) -> set[str]:
+def made(cluster: Cluster) -> set[str]:
     return set(cluster.terraform.instances())
 
 
 @pytest.fixture
-def with_login(cluster: work.Cluster) -> work.Cluster:
+def with_login(cluster: Cluster) -> Cluster:
     assert do(cluster, {"login": "resume"}).failed == {}
     return cluster
 
 
-def test_made_then_removed(with_login: work.Cluster) -> None:
+def test_made_then_removed(with_login: Cluster) -> None:
     assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == work.Outcome({}, True)
     assert made(with_login) == {"login", "cpu-1", "cpu-2"}
     assert keys.new(with_login.home) == set()
@@ -116,7 +117,7 @@ def test_made_then_removed(with_login: work.Cluster) -> None:
     assert not with_login.home.identity("cpu-1").exists()
 
 
-def test_the_login_node_is_left_to_main_yml(cluster: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "run", None)
     observed = cluster.observe()
     todo = plan.sync(cluster.nodeset, observed, ["login", "cpu-1"])
@@ -125,9 +126,7 @@ def test_the_login_node_is_left_to_main_yml(cluster: work.Cluster, monkeypatch: 
 
 
 @pytest.mark.parametrize("where", ["terraform", "start", "playbook"])
-def test_one_that_fails_is_removed_and_told(
-    with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
+def test_one_that_fails_is_removed_and_told(with_login: Cluster, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     reason = "the host is full"
     if where == "terraform":
         (with_login.home.local / "bad.auto.tfvars").write_text('bad = "cpu-2"\n')
@@ -151,20 +150,20 @@ DETAIL = {
 }
 
 
-def resumed(cluster: work.Cluster, nodes: str, detail: dict[str, Any] | None = None) -> work.Outcome:
+def resumed(cluster: Cluster, nodes: str, detail: dict[str, Any] | None = None) -> work.Outcome:
     """A round for one request of a hook."""
     observed, request = cluster.observe(), Request("1-1", "resume", nodes, 1, detail)
     todo = plan.plan(cluster.nodeset, observed, plan.merge([request]))
     return work.Round(cluster, todo, observed, [request]).carry_out()
 
 
-def test_jobs_of_a_failed_node_start_at_once(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_a_failed_node_start_at_once(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
     resumed(with_login, "cpu-[1-2]", DETAIL)
     assert with_login.controller.started == [{7}]  # type: ignore[attr-defined]
 
 
-def test_a_node_that_fails_twice_is_left_alone(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_fails_twice_is_left_alone(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
     resumed(with_login, "cpu-2")
     assert with_login.observe().held == {}
@@ -176,21 +175,21 @@ def test_a_node_that_fails_twice_is_left_alone(with_login: work.Cluster, monkeyp
     assert with_login.observe().held == {}
 
 
-def test_what_cannot_be_planned_holds_its_like(with_login: work.Cluster) -> None:
+def test_what_cannot_be_planned_holds_its_like(with_login: Cluster) -> None:
     node = (with_login.home.local / "node" / "main.tf").read_text()
     (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
     assert "there is no image" in resumed(with_login, "cpu-3").failed["cpu-3"]
     assert set(with_login.observe().held) == {"cpu-1", "cpu-2", "cpu-3"}
 
 
-def test_a_full_disk_makes_nothing(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_makes_nothing(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "ROOM", 1 << 60)
     outcome = do(with_login, {"cpu-1": "resume"})
     assert "the disk of the control host is full" in outcome.failed["cpu-1"]
     assert made(with_login) == {"login"}
 
 
-def test_a_disk_that_fills_meanwhile_is_told(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_meanwhile_is_told(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(home: Home, node: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "identity/cpu-1")
 
@@ -198,7 +197,7 @@ def test_a_disk_that_fills_meanwhile_is_told(with_login: work.Cluster, monkeypat
     assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "No space left on device (identity/cpu-1)"}
 
 
-def test_a_broken_state_is_taken_from_its_copy(with_login: work.Cluster) -> None:
+def test_a_broken_state_is_taken_from_its_copy(with_login: Cluster) -> None:
     do(with_login, {"cpu-1": "resume"})
     with_login.home.state.write_text(with_login.home.state.read_text()[:100])
     assert with_login.terraform.mend()
@@ -206,7 +205,7 @@ def test_a_broken_state_is_taken_from_its_copy(with_login: work.Cluster) -> None
     assert not with_login.terraform.mend()
 
 
-def test_one_that_cannot_be_planned_stops_no_other(with_login: work.Cluster) -> None:
+def test_one_that_cannot_be_planned_stops_no_other(with_login: Cluster) -> None:
     node = (with_login.home.local / "node" / "main.tf").read_text()
     (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
     outcome = do(with_login, {"cpu-1": "resume", "cpu-3": "resume"})
@@ -215,13 +214,13 @@ def test_one_that_cannot_be_planned_stops_no_other(with_login: work.Cluster) -> 
     assert made(with_login) == {"login", "cpu-1"}
 
 
-def test_a_playbook_that_reaches_nobody_fails_all(with_login: work.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_playbook_that_reaches_nobody_fails_all(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "run", lambda *_, **__: playbook.Run(failed={"": "no inventory"}))
     assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "no inventory"}
     assert made(with_login) == {"login"}
 
 
-def test_every_step_is_journaled_with_seconds(with_login: work.Cluster) -> None:
+def test_every_step_is_journaled_with_seconds(with_login: Cluster) -> None:
     observed = with_login.observe()
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
     done = work.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)])
