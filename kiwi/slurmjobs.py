@@ -72,7 +72,7 @@ REASONS = {
     ),
     "BeginTime": Why(
         "it must not begin before {start}: it was asked so, or it is a job whose node failed to start "
-        "(Slurm puts such a job back for two minutes)",
+        "(Slurm puts such a job back for a minute)",
         "Wait, or have it tried at once: scontrol update jobid={id} starttime=now",
     ),
     "JobHeldUser": Why("its owner holds it", "scontrol release {id}"),

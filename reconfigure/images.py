@@ -102,7 +102,7 @@ def _files(repo: Path) -> Iterator[Path]:
     for root in roots:
         if root.is_file():
             yield root
-        yield from _below(root)
+        yield from (path for path in _below(root) if not any(part[0] == "." for part in path.relative_to(root).parts))
 
 
 def _below(root: Path) -> Iterator[Path]:

@@ -80,7 +80,7 @@ def parse_running(text: str) -> frozenset[str]:
 
 
 def start_now(jobs: Iterable[int]) -> list[str]:
-    """Arguments of the scontrol call that ends the two minutes' delay of requeued jobs."""
+    """Arguments of the scontrol call that ends the minute's delay of requeued jobs."""
     return ["scontrol", "update", f"jobid={','.join(map(str, sorted(jobs)))}", "starttime=now"]
 
 

@@ -207,7 +207,7 @@ class Round:
         return {n: causes[_kind(nodes[n])] for n in nodes.keys() - there if _kind(nodes[n]) in causes}
 
     def _start_jobs(self, failed: Iterable[str]) -> None:
-        """Slurm delays a job that it requeues by two minutes; what failed was a node, not the job."""
+        """Slurm delays a job that it requeues by a minute; what failed was a node, not the job."""
         names = set(self.cluster.slurm(self.plan.brought & set(failed)))
         if jobs := {job for request in self.waiting for job in request.jobs_waiting_for(names)}:
             with self._step("requeue", names) as notes:

@@ -20,6 +20,7 @@ FILES = {
     "roles/slurm/vars/main.yml": "x",
     "roles/slurm/files/f": "x",
     "kiwi/__pycache__/a.pyc": "x",
+    "kiwi/.cache/c.db": "x",
     "reconfigure/b.py": "x",
 }
 
@@ -37,7 +38,7 @@ def repo(tmp_path: Path) -> Path:
 def test_the_hash_follows_what_goes_in(repo: Path, name: str) -> None:
     before = images.content_hash(repo)
     (repo / name).write_text(FILES[name] + " changed")
-    outside = name.endswith(("configure.yml", "later.j2", ".pyc", "b.py"))
+    outside = name.endswith(("configure.yml", "later.j2", ".pyc", ".db", "b.py"))
     assert (images.content_hash(repo) == before) is outside
 
 
