@@ -80,6 +80,8 @@ def written(home: Home) -> list[Written]:
     ]
     found += [_file(path, f"console of {path.parent.name.partition('.')[0]}") for path in consoles(home)]
     found += [_file(path, "changes of bookings") for path in sorted((home.path / "data" / "state").glob("*/journal"))]
+    jobs = home.path / "data" / "slurmctld" / "jobs"
+    found += [_file(jobs, "finished jobs")] if jobs.exists() else []  # with accounting slurmdbd has them
     login = f"bin/login --cluster {home.cluster} root@login journalctl"
     return found + [Written(f"{login} {options}", what, None) for options, what in ON_LOGIN]
 

@@ -239,6 +239,7 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
     made = draft.make
     login_new = "login" in made or not observed.healthy("login")
     ids = {entry.id for entry in observed.state.values()}
+    half = {name for name in observed.new - destroy - made if _half_configured(observed, name)}
     wanted = (observed.state.keys() | made) - destroy
     return Plan(
         wanted=tuple(sorted(wanted)),
@@ -246,7 +247,7 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         replace=tuple(sorted(made & observed.state.keys())),
         destroy=tuple(sorted(destroy)),
         clear=tuple(sorted((m.name, m.instance) for m in observed.machines if m.instance not in ids)),
-        configure=() if login_new else tuple(sorted(draft.configure | made)),
+        configure=() if login_new else tuple(sorted(draft.configure | made | half)),
         register=tuple(sorted(draft.register)),
         forget=tuple(sorted(observed.identities - observed.state.keys() - made)),
         rewrite=observed.written is not None and observed.written != wanted and wanted == observed.state.keys(),
@@ -258,6 +259,12 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
             n for n, node in sorted((observed.slurm or {}).items()) if n not in observed.held and _ours(node)
         ),
     )
+
+
+def _half_configured(observed: Observed, name: str) -> bool:
+    """Up for Slurm, whose slurmd registered, but who made it so was killed: nobody would ask for it again."""
+    node = observed.slurm_node(name)
+    return node is not None and node.up and node.serving and observed.healthy(name)
 
 
 def _may_drain(node: SlurmNode | None) -> bool:

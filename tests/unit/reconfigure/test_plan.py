@@ -55,6 +55,18 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         ),
         pytest.param({"cpu-2": "resume"}, observed("login", "cpu-2"), {}, id="resume of a healthy node"),
         pytest.param(
+            {},
+            observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": "ALLOCATED+CLOUD"}),
+            {"configure": ("cpu-2",)},
+            id="killed before all of it was configured",
+        ),
+        pytest.param(
+            {},
+            observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": "IDLE+CLOUD+POWERING_DOWN"}),
+            {},
+            id="killed before all of it was configured, and goes",
+        ),
+        pytest.param(
             {"cpu-2": "resume"},
             observed("login", "cpu-2", states={"cpu-2": POWERING}),
             {"register": ("cpu-2",)},
