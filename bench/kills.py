@@ -83,7 +83,7 @@ def report(target: Target, begun: Begun) -> None:
 def show(rows: Sequence[Row]) -> str:
     """The table: a line for each kind of victim in each operation."""
     groups: dict[tuple[str, str], list[Row]] = collections.defaultdict(list)
-    for row in rows:
+    for row in (row for row in rows if row.killed or row.fault):
         groups[row.operation, row.kind].append(row)
     lines = []
     for (operation, kind), found in sorted(groups.items()):
@@ -97,12 +97,12 @@ def show(rows: Sequence[Row]) -> str:
 
 
 def rounds(target: Target, count: int, seed: int, full: bool) -> list[Row]:
-    """All rounds; after one that failed the cluster is healed by bin/up, so that the others count.
+    """Rounds until `count` kills were done; after one that failed the cluster is healed by bin/up.
 
-    Ends early on an interrupt.
+    A victim may be gone before its time; then nothing is killed. Ends early on an interrupt.
     """
-    chance, found = random.Random(seed), []
-    for number in range(1, count + 1):
+    chance, found = random.Random(seed), list[Row]()
+    while sum(bool(row.killed) for row in found) < count and len(found) < 2 * count:
         try:
             row = one_round(target, chance, full)
         except KeyboardInterrupt:
@@ -110,8 +110,8 @@ def rounds(target: Target, count: int, seed: int, full: bool) -> list[Row]:
         except (TimeoutError, process.CommandError) as exc:
             row = Row("preparation", "-", "-", (), 0.0, " ".join(str(exc).split()))
         told = f"{row.operation:8} {row.kind:10} {row.seconds:6.1f} s  {row.moment}; {row.killed} {row.fault}"
-        print(f"{number:3} {told}", flush=True)
         found.append(row)
+        print(f"{len(found):3} {told}", flush=True)
         if row.fault:
             tell(target)
             if target.up().wait(LIMIT) != 0:
@@ -122,7 +122,7 @@ def rounds(target: Target, count: int, seed: int, full: bool) -> list[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/kills", description=__doc__)
-    parser.add_argument("count", nargs="?", type=int, default=60, help="rounds (default 60)")
+    parser.add_argument("count", nargs="?", type=int, default=60, help="kills (default 60)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10000))
     parser.add_argument("--full-disk", action="store_true", help="the disk of KIWI_ROOT is full at that moment")
     parser.add_argument("--site", type=Path, default=REPO / "bench/kills.yml", help="site data of the cluster")
