@@ -147,16 +147,27 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def marked(home: Home) -> list[int]:
-    """Processes with the mark of this cluster, besides this one and its ancestors."""
+    """Processes with the mark of this cluster, besides this one and its ancestors.
+
+    Those of a container on this host are another control host's, where the same path is another folder.
+    """
     mark = f"{MARK}={home.path}".encode()
-    own = _ancestors()
+    own, here = _ancestors(), _namespace(Path("/proc/self"))
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) in own or _idle_ssh(entry):
             continue
-        if mark in _read(entry / "environ").split(b"\0"):
+        if mark in _read(entry / "environ").split(b"\0") and _namespace(entry) == here:
             found.append(int(entry.name))
     return found
+
+
+def _namespace(entry: Path) -> str:
+    """The PID namespace of a process (pid_namespaces(7)), "" where it is gone."""
+    try:
+        return os.readlink(entry / "ns/pid")
+    except OSError:
+        return ""
 
 
 def _idle_ssh(entry: Path) -> bool:

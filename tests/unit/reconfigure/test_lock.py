@@ -29,7 +29,7 @@ def marked_child(home: Home, code: str) -> process.Child[str]:
 
 
 def close(child: process.Child[str]) -> None:
-    for pipe in (child.stdout, child.stderr):
+    for pipe in (child.stdin, child.stdout, child.stderr):
         if pipe is not None:
             pipe.close()
 
@@ -109,3 +109,15 @@ def test_a_marked_ancestor_is_no_rival(home: Home) -> None:
     wrapped = ["sh", "-c", 'echo 1; "$@"; echo ended', "sh", sys.executable, "-c", code]
     done = process.run(wrapped, env={**lock.environment(home), "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.out.split() == ["1", "held", "ended"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a PID namespace")
+def test_processes_of_a_container_are_not_rivals(home: Home) -> None:
+    """A host sees what runs in its containers; one of them may be a control host with the same paths."""
+    inner = [sys.executable, "-c", "import sys; print(1, flush=True); sys.stdin.read()"]
+    child = process.start(["unshare", "--pid", "--fork", *inner], env=lock.environment(home), stdin=process.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert lock.marked(home) == [child.pid]
+    process.stop(child)
+    close(child)
