@@ -208,8 +208,11 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
             draft.register.add(name)
     draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
     for name, node in (observed.slurm or {}).items():
-        if name in nodeset:
+        if name in nodeset and name not in keep and _waited_for(observed, name):
+            _resume(draft, nodeset, observed, name)
+        elif name in nodeset:
             _mend(draft, observed, name, node)
+    draft.destroy -= draft.make
     return _finish(draft, nodeset, observed)
 
 

@@ -254,7 +254,19 @@ GONE = "its machine is gone (reconfigure sync)"
             {"power_down": {"cpu-2": GONE}},
             id="Slurm thinks it is up",
         ),
-        pytest.param(observed(*ALL, states={"cpu-1": UP, "cpu-2": POWERING}), {}, id="Slurm is powering it up"),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": UP, "cpu-2": POWERING}),
+            {"create": ("cpu-2",), "configure": ("cpu-2",)},
+            id="Slurm is powering it up",
+        ),
+        pytest.param(
+            observed(*ALL, dead=("cpu-2",), states={"cpu-1": UP, "cpu-2": POWERING}),
+            {"replace": ("cpu-2",), "configure": ("cpu-2",)},
+            id="died while Slurm is powering it up",
+        ),
+        pytest.param(
+            observed(*ALL, "cpu-2", states={"cpu-1": UP, "cpu-2": POWERING}), {}, id="Slurm waits for its slurmd"
+        ),
         pytest.param(
             observed(*ALL, states={"cpu-1": OFF}),
             {"register": ("cpu-1",)},
