@@ -57,6 +57,8 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
     began, fault = time.monotonic(), ""
     try:
         operations.next_run(target, begun, LIMIT)
+        if full:
+            operations.make_room(target)
         operations.done(target, begun, LIMIT)
     except (TimeoutError, process.CommandError) as exc:
         fault = " ".join(str(exc).split())

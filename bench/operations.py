@@ -174,3 +174,12 @@ def next_run(target: Target, begun: Begun, deadline: float) -> None:
         raise TimeoutError(f"bin/up failed twice: {target.log.read_text()[-500:]}")
     if not service.systemd():
         target.command("reconfigure", "serve", "--detach")
+
+
+def make_room(target: Target) -> None:
+    """What a person does after a full disk: bin/up, and the release of jobs that Slurm holds (docs/faults.md)."""
+    if target.up().wait(LIMIT) != 0:
+        raise TimeoutError(f"bin/up failed: {target.log.read_text()[-500:]}")
+    held = target.ssh("root@login", "squeue -h -t PENDING -o '%i %r' | sed -n 's/ .*held.*//p'").out.split()
+    if held:
+        target.ssh("root@login", f"scontrol release {','.join(held)}")

@@ -37,10 +37,15 @@ class CommandError(KiwiError):
 
     def __init__(self, argv: Sequence[str], code: int, stderr: str, *, hint: str = "") -> None:
         tail = "\n".join(stderr.strip().splitlines()[-5:])
-        super().__init__(f"`{shlex.join(argv)}` ended with {code}" + (f": {tail}" if tail else ""), hint=hint)
+        super().__init__(f"`{shlex.join(argv)}` {ended(code)}" + (f": {tail}" if tail else ""), hint=hint)
         self.argv = list(argv)
         self.code = code
         self.stderr = stderr
+
+
+def ended(code: int) -> str:
+    """How a process ended, of its return code (negative: the signal): "ended with 3", "was killed (signal 9)"."""
+    return f"ended with {code}" if code >= 0 else f"was killed (signal {-code})"
 
 
 def _mask(text: str, secrets: Sequence[str]) -> str:

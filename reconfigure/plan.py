@@ -12,6 +12,7 @@ from reconfigure.slurm import SlurmNode
 from reconfigure.tfjson import Instance
 
 Nodeset = Mapping[str, Node]
+DISK_FULL = "SlurmdSpoolDir is full"  # why slurmd drains its node; it does so again where it still is
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class _Draft:
     lost: dict[str, str] = field(default_factory=dict)
     power_down: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    undrain: set[str] = field(default_factory=set)
 
 
 def merge(requests: Iterable[Request]) -> dict[str, str]:
@@ -212,6 +214,8 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
             _resume(draft, nodeset, observed, name)
         elif name in nodeset:
             _mend(draft, observed, name, node)
+        if "DRAIN" in node.flags and node.reason.startswith(DISK_FULL):
+            draft.undrain.add(name)
     draft.destroy -= draft.make
     return _finish(draft, nodeset, observed)
 
@@ -258,9 +262,7 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         power_down=draft.power_down,
         refused=draft.refused,
         drain={name: reason for name, reason in observed.held.items() if _may_drain(observed.slurm_node(name))},
-        undrain=tuple(
-            n for n, node in sorted((observed.slurm or {}).items()) if n not in observed.held and _ours(node)
-        ),
+        undrain=tuple(sorted(draft.undrain | {n for n in _drained_by_us(observed) if n not in observed.held})),
     )
 
 
@@ -275,6 +277,6 @@ def _may_drain(node: SlurmNode | None) -> bool:
     return node is not None and node.asleep and "DRAIN" not in node.flags
 
 
-def _ours(node: SlurmNode) -> bool:
-    """Drained by us, not by an administrator."""
-    return "DRAIN" in node.flags and cooldown.MARK in node.reason
+def _drained_by_us(observed: Observed) -> Iterable[str]:
+    """Nodes that were left alone; not those that an administrator drained."""
+    return (n for n, node in (observed.slurm or {}).items() if "DRAIN" in node.flags and cooldown.MARK in node.reason)

@@ -126,7 +126,7 @@ class Terraform:
         faults = [f for f in map(tfjson.fault, tfjson.events(done.out.splitlines())) if f]
         if done.code != 0:
             reasons = "; ".join(dict.fromkeys(reason for _, reason in faults)) or done.err.strip()
-            raise TerraformError(f"Terraform cannot plan: {reasons}")
+            raise TerraformError(f"Terraform cannot plan: {reasons or 'it ' + process.ended(done.code)}")
         return tfjson.changes(json.loads(self._run(argv("show", "nodes.tfplan", json=IsFlagged))))
 
     def apply(self) -> Applied:
@@ -145,7 +145,7 @@ class Terraform:
             finally:
                 code = process.stop(child, grace=15)
         if code != 0 and not failed and not faults:
-            faults = [complaints.read_text(encoding="utf-8").strip() or f"Terraform ended with {code}"]
+            faults = [complaints.read_text(encoding="utf-8").strip() or f"Terraform {process.ended(code)}"]
         return Applied(failed, tuple(faults))
 
     def _follow(self, lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:

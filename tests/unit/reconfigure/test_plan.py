@@ -248,6 +248,14 @@ GONE = "its machine is gone (reconfigure sync)"
             id="dead ones",
         ),
         pytest.param(observed(*ALL, new=("lab-1",)), {"configure": ("lab-1",)}, id="never configured"),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=SlurmdSpoolDir is full [root@2026-11-21]"}),
+            {"undrain": ("cpu-1",)},
+            id="slurmd found its disk full",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=disk swap"}), {}, id="drained by an administrator"
+        ),
         pytest.param(observed(*ALL, "gpu-7"), {"destroy": ("gpu-7",)}, id="no longer in the nodeset"),
         pytest.param(
             observed(*ALL, states={"cpu-1": UP, "cpu-2": UP, "cpu-3": OFF}),

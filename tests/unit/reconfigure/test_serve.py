@@ -209,8 +209,8 @@ def test_a_round_that_was_killed_is_done_again(worker: serve.Worker, queue: Queu
 def test_a_node_that_could_not_be_removed_is_tried_again(worker: serve.Worker, queue: Queue) -> None:
     queue.put(request(1, "cpu-1"))
     queue.put(request(2, "cpu-3", "suspend"))
-    FakeRound.failed = {"cpu-3": "Terraform ended with -9", "cpu-1": "Terraform ended with -9"}
-    with pytest.raises(KiwiError, match="cpu-3: not removed: Terraform ended"):
+    FakeRound.failed = {"cpu-3": "Terraform was killed (signal 9)", "cpu-1": "Terraform was killed (signal 9)"}
+    with pytest.raises(KiwiError, match="cpu-3: not removed: Terraform was killed"):
         worker.round(queue)
     assert [found.id for found in queue.waiting()] == ["2-1"]
     FakeRound.failed = {}
