@@ -58,8 +58,8 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
     try:
         operations.next_run(target, begun, LIMIT)
         if full:
-            operations.make_room(target)
-        operations.done(target, begun, LIMIT)
+            operations.up_again(target)
+        operations.done(target, begun, LIMIT, operations.release if full else None)
     except (TimeoutError, process.CommandError) as exc:
         fault = " ".join(str(exc).split())
     seconds = time.monotonic() - began

@@ -144,10 +144,19 @@ def wait(condition: Callable[[], bool], what: str, seconds: float = LIMIT) -> fl
     return time.monotonic() - began
 
 
-def done(target: Target, begun: Begun, seconds: float) -> float:
-    """Wait until jobs have run on as many nodes as they want and all is whole; TimeoutError says what is not."""
+def done(target: Target, begun: Begun, seconds: float, also: Callable[[Target], None] | None = None) -> float:
+    """Wait until jobs have run on as many nodes as they want and all is whole; TimeoutError says what is not.
+
+    `also` is done before each look.
+    """
+
+    def rests() -> bool:
+        if also:
+            also(target)
+        return not waiting(target, begun) and whole.quiet(target)
+
     try:
-        return wait(lambda: not waiting(target, begun) and whole.quiet(target), "to rest", seconds)
+        return wait(rests, "to rest", seconds)
     except TimeoutError as exc:
         jobs = [f"job {number} has not run" for number in waiting(target, begun)]
         raise TimeoutError(f"{exc}: {'; '.join([*jobs, *whole.faults(target)])}") from exc
@@ -176,10 +185,14 @@ def next_run(target: Target, begun: Begun, deadline: float) -> None:
         target.command("reconfigure", "serve", "--detach")
 
 
-def make_room(target: Target) -> None:
-    """What a person does after a full disk: bin/up, and the release of jobs that Slurm holds (docs/faults.md)."""
+def up_again(target: Target) -> None:
+    """What a person does when a full disk has room again (docs/faults.md)."""
     if target.up().wait(LIMIT) != 0:
         raise TimeoutError(f"bin/up failed: {target.log.read_text()[-500:]}")
+
+
+def release(target: Target) -> None:
+    """Release jobs that Slurm holds; it does so once more where the attempt before left a folder on the node."""
     held = target.ssh("root@login", "squeue -h -t PENDING -o '%i %r' | sed -n 's/ .*held.*//p'").out.split()
     if held:
         target.ssh("root@login", f"scontrol release {','.join(held)}")
