@@ -18,7 +18,11 @@ FAILS = pytest.mark.xfail(strict=True, raises=AssertionError, reason="this is th
 
 @pytest.fixture(params=[pytest.param("original", marks=FAILS), "kiwi"])
 def way(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Way:
-    return ways.original(tmp_path) if request.param == "original" else ways.kiwi(tmp_path, monkeypatch)
+    if request.param == "original":
+        return ways.original(tmp_path)
+    found = ways.kiwi(tmp_path, monkeypatch)
+    request.addfinalizer(found.queue.close)
+    return found
 
 
 def test_1_a_new_image_replaces_no_node_when_another_goes(way: Way) -> None:
