@@ -29,7 +29,7 @@ def marked_child(home: Home, code: str) -> process.Child[str]:
 
 
 def close(child: process.Child[str]) -> None:
-    for pipe in (child.stdin, child.stdout, child.stderr):
+    for pipe in (child.stdout, child.stderr):
         if pipe is not None:
             pipe.close()
 
@@ -119,5 +119,4 @@ def test_processes_of_a_container_are_not_rivals(home: Home) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     assert lock.marked(home) == [child.pid]
-    process.stop(child)
-    close(child)
+    child.communicate(timeout=10)
