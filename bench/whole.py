@@ -46,8 +46,11 @@ class Controller:
 
 def ask(cluster: Cluster) -> Controller | None:
     """The controller's answer; None where it gives none."""
-    answer = cluster.ssh("root@login", ASK, check=False, timeout=30)
-    if answer.code != 0 or answer.out.count("==\n") != 2:
+    try:
+        answer = cluster.ssh("root@login", ASK, timeout=30)
+    except process.CommandError:
+        return None
+    if answer.out.count("==\n") != 2:
         return None
     nodes, jobs, spool = answer.out.split("==\n")
     found = parse_nodes(nodes)
