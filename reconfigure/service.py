@@ -61,7 +61,7 @@ def start(home: Home) -> bool:
     home.log.mkdir(mode=0o700, exist_ok=True)
     log = home.log / "serve.log"
     if systemd():
-        process.run(["systemctl", "reset-failed", unit(home)], check=False)
+        process.run(["systemctl", "stop", unit(home)], check=False)  # one that was killed waits to be started again
         process.run(unit_argv(home, log))
     else:
         with log.open("a", encoding="utf-8") as file:
