@@ -53,8 +53,8 @@ class Plan:
     """What a round will do; names are sorted. `refused` and `power_down` carry reasons.
 
     What brings a node up for Slurm is a slurmd that registers, also where Slurm had
-    powered it down (seen on 24.11): a new one does when it is configured, one in
-    `register` has to be restarted. `forget` are identities of no machine, `rewrite`
+    powered it down (seen on 24.11): one does when its machine is made and configured,
+    one in `register` has to be restarted. `forget` are identities of no machine, `rewrite`
     says that the names Terraform is told are those of a run that was killed.
     """
 
@@ -157,10 +157,11 @@ def _resume(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> N
         return
     if not observed.healthy(name):
         draft.make.add(name)
-    elif name in observed.new:
+        return
+    if name in observed.new:
         draft.configure.add(name)
-    elif node is not None and node.powering_up:
-        draft.register.add(name)
+    if node is not None and node.powering_up:
+        draft.register.add(name)  # also a new one's: it may have registered before Slurm asked for it
 
 
 def _reboot(draft: _Draft, nodeset: Nodeset, observed: Observed, name: str) -> None:
@@ -204,9 +205,10 @@ def sync(nodeset: Nodeset, observed: Observed, persistent: Iterable[str]) -> Pla
         node = observed.slurm_node(name)
         if not observed.healthy(name):
             draft.make.add(name)
-        elif name in observed.new:
+            continue
+        if name in observed.new:
             draft.configure.add(name)
-        elif node is not None and (node.asleep or node.powering_up):
+        if node is not None and (node.asleep or node.powering_up):
             draft.register.add(name)
     draft.destroy |= {n for n in observed.state.keys() - keep if _unwanted(observed, n)}
     for name, node in (observed.slurm or {}).items():

@@ -240,7 +240,7 @@ class Round:
 
     def _register(self) -> None:
         """Have slurmd of running nodes register anew."""
-        for name in self.plan.register:
+        for name in sorted(set(self.plan.register) - self.failed.keys()):
             with self._step("register", [name]):
                 why = controller.register(self.cluster.home, self.cluster.nodeset[name])
             self.changed = True

@@ -55,6 +55,12 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         ),
         pytest.param({"cpu-2": "resume"}, observed("login", "cpu-2"), {}, id="resume of a healthy node"),
         pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": POWERING}),
+            {"configure": ("cpu-2",), "register": ("cpu-2",)},
+            id="made by a killed run: it may have registered before Slurm asked",
+        ),
+        pytest.param(
             {},
             observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": "ALLOCATED+CLOUD"}),
             {"configure": ("cpu-2",)},
@@ -248,6 +254,11 @@ GONE = "its machine is gone (reconfigure sync)"
             id="dead ones",
         ),
         pytest.param(observed(*ALL, new=("lab-1",)), {"configure": ("lab-1",)}, id="never configured"),
+        pytest.param(
+            observed(*ALL, new=("cpu-1",), states={"cpu-1": POWERING}),
+            {"configure": ("cpu-1",), "register": ("cpu-1",)},
+            id="half configured, and Slurm waits for it",
+        ),
         pytest.param(
             observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=SlurmdSpoolDir is full [root@2026-11-21]"}),
             {"undrain": ("cpu-1",)},
