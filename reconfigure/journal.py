@@ -56,7 +56,10 @@ def write(home: Home, event: str, nodes: Iterable[str] = (), **details: object) 
 def _append(home: Home, line: bytes) -> None:
     number = _current(home)
     try:
-        os.write(number, line)
+        size = os.fstat(number).st_size
+        if os.write(number, line) < len(line):
+            os.ftruncate(number, size)  # half a line would spoil the next one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(number)
 

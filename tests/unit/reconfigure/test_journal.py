@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -119,3 +120,14 @@ def test_a_full_disk_stops_nobody(home: Home, caplog: pytest.LogCaptureFixture) 
         journal.write(home, "failed", ["cpu-1"], reason="no munge")
     assert "No space left on device" in caplog.text
     assert "no munge" in caplog.text
+
+
+def test_a_line_that_finds_half_of_its_room_spoils_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    journal.write(home, "worker started")
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda number, data: write(number, data[:20]))
+        journal.write(home, "round", ["cpu-1"])
+    journal.write(home, "done", ["cpu-1"])
+    assert [event["event"] for event in journal.read(home)[0]] == ["worker started", "done"]
+    assert len(home.journal.read_text().splitlines()) == 2
