@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_a_rival_that_ignores_signals_is_killed(home: Home, monkeypatch: pytest.
     with lock.locked(home, wait=0):
         assert lock.marked(home) == []
     assert child.wait(10) == -9
+    close(child)
+
+
+def test_a_rival_that_ignores_an_interrupt_is_asked_otherwise(home: Home) -> None:
+    """As all do that a script began with &; it used to cost the whole grace."""
+    child = marked_child(
+        home, "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint(2, flush=True)\ntime.sleep(600)"
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    lock._end(home, signal.SIGINT, 10)
+    assert child.wait(1) == -signal.SIGTERM
     close(child)
 
 
