@@ -123,9 +123,21 @@ def stop(child: subprocess.Popen[str], *, grace: float = 5) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         if child.poll() is not None:
             break
+        if ignores(child.pid, number):
+            continue
         child.send_signal(number)
         try:
             child.wait(grace)
         except subprocess.TimeoutExpired:
             continue
     return child.wait()
+
+
+def ignores(pid: int, number: int) -> bool:
+    """Whether a process ignores a signal, as what a script began with & does with an interrupt (proc(5), SigIgn)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
+    return any(mask & 1 << number - 1 for mask in masks)

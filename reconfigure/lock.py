@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kiwi import process
 from kiwi.errors import BusyError
 from reconfigure.places import Home
 
@@ -141,17 +142,9 @@ def _first(rivals: list[int], number: signal.Signals) -> list[int]:
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
         try:
-            os.kill(pid, signal.SIGTERM if _ignores(pid, number) else number)
+            os.kill(pid, signal.SIGTERM if process.ignores(pid, number) else number)
         except ProcessLookupError:
             continue
-
-
-def _ignores(pid: int, number: signal.Signals) -> bool:
-    """Whether a process ignores a signal, as what a script began with & does with an interrupt (proc(5), SigIgn)."""
-    for line in _read(Path(f"/proc/{pid}/status")).splitlines():
-        if line.startswith(b"SigIgn:"):
-            return bool(int(line.split()[1], 16) & 1 << number - 1)
-    return False
 
 
 def marked(home: Home) -> list[int]:
