@@ -269,9 +269,12 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
 
 
 def _half_configured(observed: Observed, name: str) -> bool:
-    """Up for Slurm, whose slurmd registered, but who made it so was killed: nobody would ask for it again."""
+    """Up for Slurm, whose slurmd registered, but who made it so was killed: nobody would ask for it again.
+
+    Not while it has a job: where its configuration fails, the node is given up.
+    """
     node = observed.slurm_node(name)
-    return node is not None and node.up and node.serving and observed.healthy(name)
+    return node is not None and node.up and node.serving and not node.allocated and observed.healthy(name)
 
 
 def _may_drain(node: SlurmNode | None) -> bool:

@@ -62,9 +62,15 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         ),
         pytest.param(
             {},
-            observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": "ALLOCATED+CLOUD"}),
+            observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": UP}),
             {"configure": ("cpu-2",)},
             id="killed before all of it was configured",
+        ),
+        pytest.param(
+            {},
+            observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": "ALLOCATED+CLOUD"}),
+            {},
+            id="killed before all of it was configured, and has a job",
         ),
         pytest.param(
             {},
