@@ -56,10 +56,8 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
             report(target, begun)
     began, fault = time.monotonic(), ""
     try:
-        operations.next_run(target, begun, LIMIT)
-        if full:
-            operations.up_again(target)
-        operations.done(target, begun, LIMIT, operations.release if full else None)
+        operations.next_run(target, begun)
+        operations.done(target, begun, operations.heal if full else None)
     except (TimeoutError, process.CommandError) as exc:
         fault = " ".join(str(exc).split())
     seconds = time.monotonic() - began

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bench import whole
 from bench.cluster import REPO
 from kiwi import process
-from reconfigure import service
+from reconfigure import plan, service
 
 LIMIT = 240.0  # seconds in which a round must come to rest
 ELASTIC = "cpu-[2-4]"
@@ -84,7 +84,7 @@ def all_off(target: Target) -> bool:
 
 def awake(target: Target, chance: random.Random) -> None:
     """All elastic nodes up and idle."""
-    done(target, Begun(jobs=job(target, 4, 0)), LIMIT)
+    done(target, Begun(jobs=job(target, 4, 0)))
 
 
 def broken(target: Target, chance: random.Random) -> None:
@@ -144,7 +144,7 @@ def wait(condition: Callable[[], bool], what: str, seconds: float = LIMIT) -> fl
     return time.monotonic() - began
 
 
-def done(target: Target, begun: Begun, seconds: float, also: Callable[[Target], None] | None = None) -> float:
+def done(target: Target, begun: Begun, also: Callable[[Target], None] | None = None) -> float:
     """Wait until jobs have run on as many nodes as they want and all is whole; TimeoutError says what is not.
 
     `also` is done before each look.
@@ -156,7 +156,7 @@ def done(target: Target, begun: Begun, seconds: float, also: Callable[[Target], 
         return not waiting(target, begun) and whole.quiet(target)
 
     try:
-        return wait(rests, "to rest", seconds)
+        return wait(rests, "to rest")
     except TimeoutError as exc:
         jobs = [f"job {number} has not run" for number in waiting(target, begun)]
         raise TimeoutError(f"{exc}: {'; '.join([*jobs, *whole.faults(target)])}") from exc
@@ -172,7 +172,7 @@ def ran(target: Target, number: str, nodes: int) -> bool:
     return file.exists() and len({line for line in file.read_text().split() if line.startswith("cpu-")}) >= nodes
 
 
-def next_run(target: Target, begun: Begun, deadline: float) -> None:
+def next_run(target: Target, begun: Begun) -> None:
     """What the control host or its owner does after a kill: bin/up again, or the unit restarts."""
     if begun.up is not None:
         begun.up.wait(LIMIT)
@@ -185,10 +185,13 @@ def next_run(target: Target, begun: Begun, deadline: float) -> None:
         target.command("reconfigure", "serve", "--detach")
 
 
-def up_again(target: Target) -> None:
-    """What a person does when a full disk has room again (docs/faults.md)."""
-    if target.up().wait(LIMIT) != 0:
+def heal(target: Target) -> None:
+    """What a person does when a full disk has room again, where slurmd found it full, and no more (docs/faults.md)."""
+    answer = whole.ask(target)
+    drained = [node for node in answer.nodes.values() if node.reason.startswith(plan.DISK_FULL)] if answer else []
+    if any("DRAIN" in node.flags for node in drained) and target.up().wait(LIMIT) != 0:
         raise TimeoutError(f"bin/up failed: {target.log.read_text()[-500:]}")
+    release(target)
 
 
 def release(target: Target) -> None:

@@ -264,7 +264,7 @@ def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:
         power_down=draft.power_down,
         refused=draft.refused,
         drain={name: reason for name, reason in observed.held.items() if _may_drain(observed.slurm_node(name))},
-        undrain=tuple(sorted(draft.undrain | {n for n in _drained_by_us(observed) if n not in observed.held})),
+        undrain=tuple(sorted(draft.undrain | (_drained_by_us(observed) - observed.held.keys()))),
     )
 
 
@@ -282,6 +282,6 @@ def _may_drain(node: SlurmNode | None) -> bool:
     return node is not None and node.asleep and "DRAIN" not in node.flags
 
 
-def _drained_by_us(observed: Observed) -> Iterable[str]:
+def _drained_by_us(observed: Observed) -> set[str]:
     """Nodes that were left alone; not those that an administrator drained."""
-    return (n for n, node in (observed.slurm or {}).items() if "DRAIN" in node.flags and cooldown.MARK in node.reason)
+    return {n for n, node in (observed.slurm or {}).items() if "DRAIN" in node.flags and cooldown.MARK in node.reason}

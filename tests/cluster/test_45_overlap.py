@@ -125,6 +125,6 @@ def test_killed_at_a_moment(target: operations.Target, operation: str, kind: str
     begun = chosen.begin(target, chance)
     hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance, delay)
     assert hit.killed
-    operations.next_run(target, begun, operations.LIMIT)
-    operations.done(target, begun, operations.LIMIT)
+    operations.next_run(target, begun)
+    operations.done(target, begun)
     assert whole.faults(target) == []
