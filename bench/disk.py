@@ -41,9 +41,9 @@ def small_disk(root: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kiwi-kills-") as folder:
         process.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=700", "kiwi-kills", folder])
         try:
-            if images := sorted((root / "images").glob("[!.]*"), key=os.path.getmtime):
+            if baked := sorted((root / "images").glob("*/image.json"), key=os.path.getmtime):
                 (Path(folder) / "images").mkdir()
-                process.run(["cp", "-a", str(images[-1]), f"{folder}/images"], timeout=600)
+                process.run(["cp", "-a", str(baked[-1].parent), f"{folder}/images"], timeout=600)
             yield Path(folder)
         finally:
             process.run(["umount", folder])
