@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from reconfigure import journal, lock
 from reconfigure.places import Home
 from reconfigure.queue import Queue
 from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
+
+NAMES = ("login", "lab-1", "lab-2", "cpu-1", "cpu-2", "cpu-3", "cpu-4")
 
 
 def home(cluster: Cluster) -> Home:
@@ -115,16 +118,32 @@ def target(cluster: Cluster) -> Iterator[operations.Target]:
     found.log.unlink(missing_ok=True)
 
 
+def at(target: operations.Target, up: int | None, moment: str) -> bool:
+    return harm.now(Home(target.root, target.name), up) == moment
+
+
 @pytest.mark.parametrize(
-    ("operation", "kind", "delay"),
-    [("resume", "terraform", 0.0), ("resume", "ansible", 0.5), ("suspend", "terraform", 0.3), ("up", "up, whole", 5.0)],
+    ("operation", "kind", "moment"),
+    [
+        ("resume", "terraform", "machine being made"),
+        ("resume", "ansible", "playbook"),
+        ("suspend", "terraform", "machine being removed"),
+        ("up", "up, whole", "machine being removed"),
+    ],
 )
-def test_killed_at_a_moment(target: operations.Target, operation: str, kind: str, delay: float) -> None:
+def test_killed_at_a_moment(target: operations.Target, operation: str, kind: str, moment: str) -> None:
     chance, chosen = random.Random(7), operations.OPERATIONS[operation]
     chosen.prepare(target, chance)
-    begun = chosen.begin(target, chance)
-    hit = harm.strike(target, kind, begun.up.pid if begun.up else None, chance, delay)
+    with ExitStack() as held:
+        if moment.startswith("machine"):  # it lasts until the kill: machine.sh waits for its lock
+            for name in NAMES:
+                held.enter_context(lock.hold(target.home / f"run/machine-{name}.lock", 10))
+        begun = chosen.begin(target, chance)
+        up = begun.up.pid if begun.up else None
+        wait_for(moment, partial(at, target, up, moment), 60, pause=0.02)
+        hit = harm.strike(target, kind, up, chance, 0)
     assert hit.killed
+    assert hit.moment == moment
     operations.next_run(target, begun)
     operations.done(target, begun)
     assert whole.faults(target) == []
