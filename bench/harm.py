@@ -17,8 +17,8 @@ from reconfigure import journal, lock, serve
 from reconfigure.places import Home
 
 LOOK = 0.005  # seconds between two looks for a victim
-PATIENCE = 60.0  # seconds until a victim of the kind must have come
-AFTER = {"terraform": 0.8, "ansible": 2.0, "worker": 6.0, "up, one": 10.0, "up, whole": 10.0}
+PATIENCE = 20.0  # seconds until a victim of the kind must have come
+AFTER = {"terraform": 0.4, "ansible": 2.0, "worker": 6.0, "up, one": 10.0, "up, whole": 10.0}
 PROGRAMS = {"terraform": ("terraform", "machine.sh"), "ansible": ("ansible-playbook",)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconfigure import cooldown, records
@@ -240,6 +240,16 @@ def _unwanted(observed: Observed, name: str) -> bool:
     """Whether a node beyond min_nodes is dead, or runs while Slurm has it powered down."""
     node = observed.slurm_node(name)
     return not observed.healthy(name) or (node is not None and node.asleep)
+
+
+def strays(observed: Observed, persistent: Collection[str]) -> frozenset[tuple[str, str]]:
+    """Nodes beyond min_nodes, with their instance, that Slurm has powered down and gives no job.
+
+    Nobody asks for their end: a wish got lost, or slurmd registered while Slurm was powering the node down.
+    """
+    nodes = {name: observed.slurm_node(name) for name in observed.state.keys() - set(persistent)}
+    left = (name for name, node in nodes.items() if node and node.asleep and node.base not in ("ALLOCATED", "MIXED"))
+    return frozenset((name, observed.state[name].id) for name in left)
 
 
 def _finish(draft: _Draft, nodeset: Nodeset, observed: Observed) -> Plan:

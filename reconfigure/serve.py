@@ -3,7 +3,8 @@
 One thread keeps the connection and stores requests (on disk before they are
 acknowledged); the main thread does rounds, each with all that waits: requests
 that come during a round are merged in the next one. Idle, both only wait,
-and the main thread looks once a minute for nodes that Slurm powers up in vain.
+and the main thread looks once a minute for nodes that Slurm powers up in vain, and
+for machines that run though Slurm has powered them down.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ SETTLE = 0.3  # seconds in which a burst of hook calls comes together
 RETRY = (1.0, 60.0)  # seconds between rounds that could not be done, first and longest
 RECONNECT = (0.5, 10.0)
 LOOK = 60.0  # seconds between two looks for nodes whose wish got lost
+STRAY = 15.0  # seconds that a machine may run while Slurm has it powered down
 
 
 class Listener(threading.Thread):
@@ -108,6 +110,7 @@ class Worker:
     def __init__(self, home: Home, cluster: Callable[[], Cluster]) -> None:
         self._home, self._cluster = home, cluster
         self._wake = threading.Event()
+        self._strays: Mapping[tuple[str, str], float] = {}
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; BusyError where a worker runs already."""
@@ -131,7 +134,7 @@ class Worker:
         pause = RETRY[0]
         self._wake.set()  # at the start: finish or undo what a killed run left
         while True:
-            self._wake.wait(cooldown.LOOK if cooldown.waits(cooldown.read(self._home)) else LOOK)
+            self._wake.wait(self._patience())
             threading.Event().wait(SETTLE)
             self._wake.clear()
             try:
@@ -146,6 +149,18 @@ class Worker:
                 self._wake.set()
                 pause = min(pause * 2, RETRY[1])
 
+    def _patience(self) -> float:
+        """Seconds until the next look where nobody asks for anything."""
+        if cooldown.waits(cooldown.read(self._home)):
+            return cooldown.LOOK
+        return STRAY if self._strays else LOOK
+
+    def _stray(self, observed: plan.Observed, persistent: Collection[str]) -> frozenset[str]:
+        """Nodes that have been strays for long; from one look alone a node may be about to register."""
+        now, before = time.monotonic(), self._strays
+        self._strays = {stray: before.get(stray, now) for stray in plan.strays(observed, persistent)}
+        return frozenset(name for (name, _), since in self._strays.items() if now - since >= STRAY)
+
     def round(self, queue: Queue) -> None:
         """Merge what waits, plan and carry it out; then the requests are finished."""
         with lock.locked(self._home, wait=None):
@@ -153,6 +168,9 @@ class Worker:
             cluster.terraform.mend()
             now = time.time()
             observed, wishes = cluster.observe(), plan.merge(waiting)
+            if stray := self._stray(observed, cluster.site.persistent()) - wishes.keys():
+                waiting.append(self._removal(stray))
+                wishes = plan.merge(waiting)
             todo = plan.plan(cluster.nodeset, observed, wishes)
             for name, reason in todo.refused.items():
                 log.warning("%s: %s", name, reason)
@@ -169,6 +187,12 @@ class Worker:
             queue.finish(request for request in waiting if not _unfinished(request, stay))
             if stay:
                 raise KiwiError(f"{records.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
+
+    def _removal(self, stray: Collection[str]) -> Request:
+        """The worker's own wish, as Slurm's would be; not stored, the next look finds what is left of it."""
+        request = Request(f"{time.time_ns()}-{os.getpid()}", "suspend", records.fold(stray), time.time(), None)
+        journal.write(self._home, "stray", stray, request=request.id)
+        return request
 
 
 def _unfinished(request: Request, stay: Collection[str]) -> bool:

@@ -111,6 +111,7 @@ def _fixed(text: str) -> Callable[[str, Event], str]:
 
 WORDS: dict[str, Callable[[str, Event], str]] = {
     "request": _request,
+    "stray": _fixed("it ran while Slurm had it powered down, and is removed"),
     "round": _round,
     "slurm": _slurm,
     "clear": _fixed("a machine that Terraform did not know of was removed"),

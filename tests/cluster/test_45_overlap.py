@@ -110,6 +110,25 @@ def test_a_suspend_of_an_allocated_node_is_refused(cluster: Cluster) -> None:
     assert cluster.instances()["cpu-1"] == before
 
 
+def test_a_machine_whose_removal_got_lost_does_not_stay(cluster: Cluster) -> None:
+    """A hook that finds no room for its request leaves no other trace."""
+    cluster.rest()
+    cluster.ssh("alice@login", "srun -w cpu-3 true", timeout=180)
+    wait_for("the worker is done with it", lambda: whole.quiet(cluster), 60)
+    cluster.command("reconfigure", "serve", "--stop")
+    cluster.ssh("root@login", "scontrol update nodename=cpu-3 state=power_down")
+    lost = "rm /var/spool/kiwi/requests/*.json"
+    wait_for("a request is lost", lambda: cluster.ssh("root@login", lost, check=False).code == 0, 30)
+    wait_for("Slurm has it powered down", lambda: cluster.slurm()["cpu-3"] == "idle~", 60)
+    assert "cpu-3" in cluster.instances()
+    place = now(cluster)
+    cluster.command("reconfigure", "serve", "--detach")
+    wait_for("all is at rest", lambda: cluster.asleep() and whole.quiet(cluster), 60)
+    assert "stray" in [event["event"] for event in since(cluster, place)]
+    why = cluster.command("reconfigure", "why", "cpu-3").out
+    assert "it ran while Slurm had it powered down, and is removed" in why
+
+
 @pytest.fixture
 def target(cluster: Cluster) -> Iterator[operations.Target]:
     """The cluster as bench/kills sees it."""

@@ -337,6 +337,22 @@ def test_sync(seen: plan.Observed, expected: dict[str, object]) -> None:
     assert shown(plan.sync(NODESET, seen, PERSISTENT)) == expected
 
 
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (observed(*ALL, "cpu-2", states={"cpu-1": OFF, "cpu-2": OFF}), {("cpu-2", "id-cpu-2")}),
+        (observed(*ALL, dead=("cpu-2",), states={"cpu-2": OFF}), {("cpu-2", "id-cpu-2")}),
+        (observed(*ALL, "cpu-2", states={"cpu-2": UP}), set()),
+        (observed(*ALL, "cpu-2", states={"cpu-2": POWERING}), set()),
+        (observed(*ALL, "cpu-2", states={"cpu-2": "IDLE+CLOUD+POWERING_DOWN"}), set()),
+        (observed(*ALL, "cpu-2", states={"cpu-2": "ALLOCATED+CLOUD+POWERED_DOWN"}), set()),  # Slurm asks in a moment
+        (observed(*ALL, "cpu-2"), set()),
+    ],
+)
+def test_strays(seen: plan.Observed, expected: set[tuple[str, str]]) -> None:
+    assert plan.strays(seen, PERSISTENT) == expected
+
+
 HELD = {"cpu-2": "the host is full; left alone until 17:40 UTC"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -13,7 +14,7 @@ import pytest
 
 from kiwi import process
 from kiwi.errors import BusyError, KiwiError
-from reconfigure import plan, serve
+from reconfigure import plan, serve, slurm
 from reconfigure.places import REPO, Home
 from reconfigure.queue import Queue
 from reconfigure.records import Node, Request
@@ -166,8 +167,18 @@ def worker(home: Home, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
     machine = SimpleNamespace(name="login", instance="id", state="running")
     observed = plan.Observed(state, (machine,))  # type: ignore[arg-type]
     terraform = SimpleNamespace(mend=lambda: False)
-    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform)
+    site = SimpleNamespace(persistent=lambda: frozenset({"login"}))
+    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site)
     return serve.Worker(home, lambda: cluster)  # type: ignore[arg-type, return-value]
+
+
+@pytest.fixture
+def stray(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cpu-3 runs, and Slurm has it powered down."""
+    cluster = worker._cluster()
+    powered_down = slurm.parse_nodes("NodeName=cpu-3 State=IDLE+CLOUD+POWERED_DOWN")
+    seen = replace(cluster.observe(), slurm=powered_down)
+    monkeypatch.setattr(cluster, "observe", lambda: seen)
 
 
 def request(number: int, nodes: str, kind: str = "resume") -> Request:
@@ -217,6 +228,27 @@ def test_a_node_that_could_not_be_removed_is_tried_again(worker: serve.Worker, q
     worker.round(queue)
     assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",), ("cpu-3",)]
     assert queue.waiting() == []
+
+
+def test_a_stray_is_removed_when_it_has_been_one_for_long(
+    worker: serve.Worker, stray: None, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.round(queue)
+    worker.round(queue)
+    assert FakeRound.done == []
+    monkeypatch.setattr(serve, "STRAY", 0)
+    worker.round(queue)
+    assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",)]
+    assert '"event":"stray"' in worker._home.journal.read_text().replace(" ", "")
+
+
+def test_a_stray_that_slurm_asks_for_stays(
+    worker: serve.Worker, stray: None, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "STRAY", 0)
+    queue.put(request(1, "cpu-3"))
+    worker.round(queue)
+    assert [todo.destroy for todo in FakeRound.done] == [()]
 
 
 def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:
