@@ -121,8 +121,8 @@ class Controller:
         return None
 
     def start_now(self, jobs: Iterable[int]) -> None:
-        """Let requeued jobs start as soon as there are nodes; one that is gone meanwhile is no fault."""
+        """Let requeued jobs start as soon as there are nodes; one that is gone or started meanwhile is no fault."""
         try:
             self.call(slurm.start_now(jobs))
         except (UnreachableError, CommandError) as exc:
-            log.info("jobs %s keep their delay: %s", ",".join(map(str, jobs)), exc)
+            log.info("Slurm takes no new start time for jobs %s: %s", ",".join(map(str, jobs)), exc)

@@ -51,6 +51,7 @@ class Round:
         self.requests = [request.id for request in waiting]
         self.id = journal.new_round()
         self.failed: dict[str, str] = {}
+        self.requeued: set[int] = set()
         self.changed = False
 
     def carry_out(self) -> Outcome:
@@ -76,6 +77,8 @@ class Round:
         self._configure()
         self._register()
         self._clean_up()
+        if self.requeued:  # once more: one that ran already is requeued, and delayed, when its processes are gone
+            self.cluster.controller.start_now(self.requeued)
         if self.observed.slurm is not None:
             keys.told(self.cluster.home, self.observed.remade)
 
@@ -213,6 +216,7 @@ class Round:
             with self._step("requeue", names) as notes:
                 notes["jobs"] = sorted(jobs)
                 self.cluster.controller.start_now(jobs)
+            self.requeued |= jobs
 
     def _wait(self) -> None:
         """Wait until the new machines answer; one that stops fails at once with its fault."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench import harm, operations, whole
@@ -135,6 +138,38 @@ def target(cluster: Cluster) -> Iterator[operations.Target]:
     found = operations.Target(cluster.name, Path(SITES[cluster.name]), ROOT)
     yield found
     found.log.unlink(missing_ok=True)
+
+
+def test_a_job_that_ran_already_when_its_node_failed_starts_again_at_once(cluster: Cluster) -> None:
+    """Slurm requeues it when its processes are gone, and only then delays it (by a minute)."""
+    cluster.rest()
+    number = cluster.ssh("alice@login", "sbatch --parsable --requeue -w cpu-2 --wrap 'sleep 30'").out.strip()
+    wait_for("slurmd is there", lambda: runs(cluster, "cpu-2", "slurmd"), 60, pause=0.01)
+    stopped = harm.victims(home(cluster), "ansible", None)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert stopped, "the playbook was over before the job began"
+        wait_for("the job runs", lambda: job(cluster, number).startswith("RUNNING"), 60, pause=0.1)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGKILL)
+    wait_for("it is requeued", lambda: job(cluster, number).startswith("PENDING"), 30, pause=0.1)
+    wait_for("it has a node again", lambda: job(cluster, number).startswith(("CONFIGURING", "RUNNING")), 40)
+    cluster.ssh("alice@login", f"scancel {number}")
+
+
+def runs(cluster: Cluster, node: str, program: str) -> bool:
+    """Whether a machine, if it is there, runs a program."""
+    try:
+        inside = psutil.Process(cluster.record(node)["pid"]).children(recursive=True)
+        return any(child.name() == program for child in inside)
+    except (ValueError, psutil.NoSuchProcess):
+        return False
+
+
+def job(cluster: Cluster, number: str) -> str:
+    return cluster.ssh("root@login", f"squeue -h -j {number} -o '%T %r'").out.strip()
 
 
 def at(target: operations.Target, up: int | None, moment: str) -> bool:
