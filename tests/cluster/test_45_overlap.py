@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bench import harm, operations, whole
-from reconfigure import journal, lock
+from reconfigure import cooldown, journal, lock
 from reconfigure.places import Home
 from reconfigure.queue import Queue
 from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
@@ -156,6 +156,7 @@ def test_a_job_that_ran_already_when_its_node_failed_starts_again_at_once(cluste
             os.kill(pid, signal.SIGKILL)
     wait_for("it is requeued", lambda: job(cluster, number).startswith("PENDING"), 30, pause=0.1)
     wait_for("it has a node again", lambda: job(cluster, number).startswith(("CONFIGURING", "RUNNING")), 40)
+    wait_for("the node is well, its failure forgotten", lambda: not cooldown.read(home(cluster)), 60)
     cluster.ssh("alice@login", f"scancel {number}")
 
 
