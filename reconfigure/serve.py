@@ -110,7 +110,7 @@ class Worker:
     def __init__(self, home: Home, cluster: Callable[[], Cluster]) -> None:
         self._home, self._cluster = home, cluster
         self._wake = threading.Event()
-        self._strays: Mapping[tuple[str, str], float] = {}
+        self._stray_since: Mapping[tuple[str, str], float] = {}
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; BusyError where a worker runs already."""
@@ -153,13 +153,13 @@ class Worker:
         """Seconds until the next look where nobody asks for anything."""
         if cooldown.waits(cooldown.read(self._home)):
             return cooldown.LOOK
-        return STRAY if self._strays else LOOK
+        return STRAY if self._stray_since else LOOK
 
-    def _stray(self, observed: plan.Observed, persistent: Collection[str]) -> frozenset[str]:
+    def _strays(self, observed: plan.Observed, persistent: Collection[str]) -> frozenset[str]:
         """Nodes that have been strays for long; from one look alone a node may be about to register."""
-        now, before = time.monotonic(), self._strays
-        self._strays = {stray: before.get(stray, now) for stray in plan.strays(observed, persistent)}
-        return frozenset(name for (name, _), since in self._strays.items() if now - since >= STRAY)
+        now, before = time.monotonic(), self._stray_since
+        self._stray_since = {stray: before.get(stray, now) for stray in plan.strays(observed, persistent)}
+        return frozenset(name for (name, _), since in self._stray_since.items() if now - since >= STRAY)
 
     def round(self, queue: Queue) -> None:
         """Merge what waits, plan and carry it out; then the requests are finished."""
@@ -168,8 +168,8 @@ class Worker:
             cluster.terraform.mend()
             now = time.time()
             observed, wishes = cluster.observe(), plan.merge(waiting)
-            if stray := self._stray(observed, cluster.site.persistent()) - wishes.keys():
-                waiting.append(self._removal(stray))
+            if strays := self._strays(observed, cluster.site.persistent()) - wishes.keys():
+                waiting.append(self._removal(strays))
                 wishes = plan.merge(waiting)
             todo = plan.plan(cluster.nodeset, observed, wishes)
             for name, reason in todo.refused.items():
@@ -188,10 +188,10 @@ class Worker:
             if stay:
                 raise KiwiError(f"{records.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
 
-    def _removal(self, stray: Collection[str]) -> Request:
+    def _removal(self, strays: Collection[str]) -> Request:
         """The worker's own wish, as Slurm's would be; not stored, the next look finds what is left of it."""
-        request = Request(f"{time.time_ns()}-{os.getpid()}", "suspend", records.fold(stray), time.time(), None)
-        journal.write(self._home, "stray", stray, request=request.id)
+        request = Request(f"{time.time_ns()}-{os.getpid()}", "suspend", records.fold(strays), time.time(), None)
+        journal.write(self._home, "stray", strays, request=request.id)
         return request
 
 
