@@ -228,7 +228,8 @@ def _mend(draft: _Draft, observed: Observed, name: str, node: SlurmNode) -> None
     A node that is set DOWN loses its jobs at once (man scontrol); power_down_force alone leaves them.
     """
     gone = name not in draft.make and (name in draft.destroy or name not in observed.state)
-    if name in observed.running and (gone or name in draft.make or name in observed.remade):
+    lost = name in observed.running and (gone or name in draft.make or name in observed.remade)
+    if lost or (gone and node.completing):
         draft.lost[name] = "its machine died (reconfigure sync)"
         if not gone and name not in draft.make:
             draft.register.add(name)

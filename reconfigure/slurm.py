@@ -50,6 +50,11 @@ class SlurmNode:
         return self.base in ("ALLOCATED", "MIXED") and not self.off
 
     @property
+    def completing(self) -> bool:
+        """Slurm waits until a job's processes on it are gone."""
+        return "COMPLETING" in self.flags
+
+    @property
     def serving(self) -> bool:
         """Neither down nor off: up, or on its way there."""
         return self.base != "DOWN" and not self.off

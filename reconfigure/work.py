@@ -52,6 +52,7 @@ class Round:
         self.id = journal.new_round()
         self.failed: dict[str, str] = {}
         self.requeued: set[int] = set()
+        self.given_up: dict[str, str] = {}
         self.changed = False
 
     def carry_out(self) -> Outcome:
@@ -77,7 +78,8 @@ class Round:
         self._configure()
         self._register()
         self._clean_up()
-        if self.requeued:  # once more: one that ran already is requeued, and delayed, when its processes are gone
+        self._give_up_jobs()
+        if self.requeued:  # once more: one that ran already is requeued, and delayed, only when its processes are gone
             self.cluster.controller.start_now(self.requeued)
         if self.observed.slurm is not None:
             keys.told(self.cluster.home, self.observed.remade)
@@ -105,6 +107,7 @@ class Round:
         if names and self.observed.slurm is not None:
             with self._step("slurm", names) as notes:
                 notes.update(state=state, reason=reason)
+                self.given_up |= dict.fromkeys(names, reason) if state == "power_down_force" else {}
                 self.changed = self.cluster.controller.tell(names, state, reason) is None or self.changed
 
     def _clear(self, residue: Iterable[tuple[str, str]]) -> None:
@@ -189,10 +192,10 @@ class Round:
         self.failed |= fresh
         self._leave_alone(fresh, permanent)
         for reason in dict.fromkeys(fresh.values()):
-            names = [name for name in fresh if fresh[name] == reason]
+            names = sorted(name for name in fresh if fresh[name] == reason)
             log.error("%s: failed: %s", records.fold(names), reason)
             self._journal("failed", names, step=step, reason=reason)
-            self._tell(self.plan.brought & set(names), "power_down_force", reason[:200].replace('"', "'"))
+            self._tell([n for n in names if n in self.plan.brought], "power_down_force", reason[:200].replace('"', "'"))
         self._start_jobs(fresh)
 
     def _leave_alone(self, fresh: Mapping[str, str], permanent: bool) -> None:
@@ -265,6 +268,14 @@ class Round:
                 terraform.check(self.cluster.terraform.plan(there), (), there)
                 self.cluster.terraform.apply()
             keys.forget(self.cluster.home, broken)
+
+    def _give_up_jobs(self) -> None:
+        """Have Slurm not wait for the end of jobs whose machine was removed: nobody is left to tell of it."""
+        gone = self.given_up.keys() - (self.failed.keys() - self.plan.brought)  # of those the machine may be there
+        nodes = (gone and self.cluster.controller.nodes()) or {}
+        reasons = {name: self.given_up[name] for name in gone & nodes.keys() if nodes[name].completing}
+        self._tell_all(reasons, "down")
+        self._tell_all(reasons, "power_down_force")
 
     def _write_names(self, names: Iterable[str]) -> None:
         places.write_json(self.cluster.home.names, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -141,16 +142,19 @@ def target(cluster: Cluster) -> Iterator[operations.Target]:
 
 
 def test_a_job_that_ran_already_when_its_node_failed_starts_again_at_once(cluster: Cluster) -> None:
-    """Slurm requeues it when its processes are gone, and only then delays it (by a minute)."""
+    """Slurm waits for the end of its processes, which a machine that is removed never tells; then it delays the job."""
     cluster.rest()
     number = cluster.ssh("alice@login", "sbatch --parsable --requeue -w cpu-2 --wrap 'sleep 30'").out.strip()
-    wait_for("slurmd is there", lambda: runs(cluster, "cpu-2", "slurmd"), 60, pause=0.01)
-    stopped = harm.victims(home(cluster), "ansible", None)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    wait_for("a machine is there", lambda: inside(cluster, "cpu-2"), 60, pause=0.01)
+    etc = inside(cluster, "cpu-2")
+    assert etc
+    stopped: list[int] = []
     try:
-        assert stopped, "the playbook was over before the job began"
+        with held(etc):  # the bundle waits for it, so that Ansible has not heard of its end
+            wait_for("the bundle waits", lambda: awaited(etc), 60, pause=0.01)
+            stop(harm.victims(home(cluster), "ansible", None), stopped)
         wait_for("the job runs", lambda: job(cluster, number).startswith("RUNNING"), 60, pause=0.1)
+        stop(slurmds(cluster, "cpu-2"), [])  # dies with its machine
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGKILL)
@@ -160,13 +164,47 @@ def test_a_job_that_ran_already_when_its_node_failed_starts_again_at_once(cluste
     cluster.ssh("alice@login", f"scancel {number}")
 
 
-def runs(cluster: Cluster, node: str, program: str) -> bool:
-    """Whether a machine, if it is there, runs a program."""
+def stop(pids: list[int], stopped: list[int]) -> None:
+    """Have processes stand still (SIGSTOP), and add them to a list."""
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        stopped.append(pid)
+
+
+def machine(cluster: Cluster, node: str) -> list[psutil.Process]:
+    """The processes of a machine; none where it is not there."""
     try:
-        inside = psutil.Process(cluster.record(node)["pid"]).children(recursive=True)
-        return any(child.name() == program for child in inside)
+        return psutil.Process(cluster.record(node)["pid"]).children(recursive=True)
     except (ValueError, psutil.NoSuchProcess):
-        return False
+        return []
+
+
+def slurmds(cluster: Cluster, node: str) -> list[int]:
+    return [process.pid for process in machine(cluster, node) if process.name() == "slurmd"]
+
+
+def inside(cluster: Cluster, node: str) -> Path | None:
+    """/etc of a machine that has booted, seen from this host."""
+    folders = [Path(f"/proc/{process.pid}/root/etc") for process in machine(cluster, node)]
+    return next((etc for etc in folders if (etc / "kiwi/image.json").exists()), None)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the lock (flock(2)) of a folder, which must be free."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def awaited(folder: Path) -> bool:
+    """Whether somebody waits for the lock of a folder (proc_locks(5))."""
+    inode = f":{folder.stat().st_ino} "
+    return any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
 
 
 def job(cluster: Cluster, number: str) -> str:

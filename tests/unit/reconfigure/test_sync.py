@@ -77,6 +77,16 @@ GONE = "its machine is gone (reconfigure sync)"
             id="Slurm believes a job runs on a node that is gone",
         ),
         pytest.param(
+            observed(*ALL, states={"cpu-1": UP, "cpu-2": "IDLE+CLOUD+COMPLETING+POWER_DOWN"}),
+            {"lost": {"cpu-2": LOST}, "power_down": {"cpu-2": GONE}},
+            id="Slurm waits for the end of a job on a node that is gone",
+        ),
+        pytest.param(
+            observed(*ALL, "cpu-2", states={"cpu-1": UP, "cpu-2": "IDLE+CLOUD+COMPLETING+POWER_DOWN"}),
+            {},
+            id="a job ends",
+        ),
+        pytest.param(
             observed(*ALL, states={"cpu-1": UP, "cpu-2": "ALLOCATED+CLOUD+POWERED_DOWN"}),
             {},
             id="a job waits for a node that Slurm has not yet asked for",

@@ -163,6 +163,23 @@ def test_jobs_of_a_failed_node_start_at_once(with_login: Cluster, monkeypatch: p
     assert with_login.controller.started == [{7}, {7}]  # type: ignore[attr-defined]
 
 
+def test_slurm_does_not_wait_for_the_end_of_a_job_whose_machine_was_removed(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "munge does not start"
+    ending = SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "COMPLETING", "POWER_DOWN"}))
+    monkeypatch.setattr(playbook, "run", configured(cpu_1=reason, cpu_2=reason))
+    observed = with_login.observe()
+    todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume", "cpu-2": "resume"})
+    with_login.controller.nodes = lambda: {"cpu-2": ending}  # type: ignore[method-assign]
+    work.Round(with_login, todo, observed).carry_out()
+    assert with_login.controller.told == [  # type: ignore[attr-defined]
+        (("cpu-1", "cpu-2"), "power_down_force", reason),
+        (("cpu-2",), "down", reason),
+        (("cpu-2",), "power_down_force", reason),
+    ]
+
+
 def test_a_node_that_fails_twice_is_left_alone(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
     resumed(with_login, "cpu-2")
