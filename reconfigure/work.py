@@ -107,7 +107,8 @@ class Round:
         if names and self.observed.slurm is not None:
             with self._step("slurm", names) as notes:
                 notes.update(state=state, reason=reason)
-                self.given_up |= dict.fromkeys(names, reason) if state == "power_down_force" else {}
+                if state == "power_down_force":
+                    self.given_up |= dict.fromkeys(names, reason)
                 self.changed = self.cluster.controller.tell(names, state, reason) is None or self.changed
 
     def _clear(self, residue: Iterable[tuple[str, str]]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bench import whole
@@ -78,6 +79,13 @@ class Cluster:
         """instance.json of a node's machine."""
         (file,) = self.home.glob(f"machines/{node}.*/instance.json")
         return dict(json.loads(file.read_text()))
+
+    def processes(self, node: str) -> list[psutil.Process]:
+        """The processes of a node's machine, seen from this host; none where it is not there."""
+        try:
+            return psutil.Process(self.record(node)["pid"]).children(recursive=True)
+        except (ValueError, psutil.NoSuchProcess):
+            return []
 
     def slurm(self) -> dict[str, str]:
         """Slurm's state of each node, such as idle, idle~ or mixed#."""

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster.conftest import Cluster, wait_for
@@ -90,8 +89,8 @@ def test_metrics_are_fresh_on_both_hosts(cluster: Cluster) -> None:
 @contextmanager
 def frozen(cluster: Cluster, name: str) -> Iterator[None]:
     """All processes of a machine are stopped: its address answers, nothing behind it does."""
-    (record,) = cluster.home.glob(f"machines/{name}.*/instance.json")
-    processes = psutil.Process(json.loads(record.read_text())["pid"]).children(recursive=True)
+    processes = cluster.processes(name)
+    assert processes
     try:
         for each in processes:
             each.suspend()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import signal
@@ -15,6 +14,7 @@ import psutil
 import pytest
 
 from bench import harm, operations, whole
+from plugins.modules import bundle
 from reconfigure import cooldown, journal, lock
 from reconfigure.places import Home
 from reconfigure.queue import Queue
@@ -148,57 +148,43 @@ def test_a_job_that_ran_already_when_its_node_failed_starts_again_at_once(cluste
     wait_for("a machine is there", lambda: inside(cluster, "cpu-2"), 60, pause=0.01)
     etc = inside(cluster, "cpu-2")
     assert etc
-    stopped: list[int] = []
-    try:
-        with held(etc):  # the bundle waits for it, so that Ansible has not heard of its end
-            wait_for("the bundle waits", lambda: awaited(etc), 60, pause=0.01)
-            stop(harm.victims(home(cluster), "ansible", None), stopped)
-        wait_for("the job runs", lambda: job(cluster, number).startswith("RUNNING"), 60, pause=0.1)
-        stop(slurmds(cluster, "cpu-2"), [])  # dies with its machine
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGKILL)
+    with ExitStack() as held:
+        held.enter_context(bundle.alone(str(etc)))
+        wait_for("the bundle waits", lambda: awaited(etc), 60, pause=0.01)
+        with stopped(harm.victims(home(cluster), "ansible", None)):  # it does not hear of the bundle's end
+            held.close()
+            wait_for("the job runs", lambda: job(cluster, number).startswith("RUNNING"), 60, pause=0.1)
+            for slurmd in slurmds(cluster, "cpu-2"):
+                slurmd.suspend()  # until it dies with its machine
     wait_for("it is requeued", lambda: job(cluster, number).startswith("PENDING"), 30, pause=0.1)
     wait_for("it has a node again", lambda: job(cluster, number).startswith(("CONFIGURING", "RUNNING")), 40)
     wait_for("the node is well, its failure forgotten", lambda: not cooldown.read(home(cluster)), 60)
     cluster.ssh("alice@login", f"scancel {number}")
 
 
-def stop(pids: list[int], stopped: list[int]) -> None:
-    """Have processes stand still (SIGSTOP), and add them to a list."""
+@contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """Processes stand still; in the end they are killed."""
     assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-        stopped.append(pid)
-
-
-def machine(cluster: Cluster, node: str) -> list[psutil.Process]:
-    """The processes of a machine; none where it is not there."""
     try:
-        return psutil.Process(cluster.record(node)["pid"]).children(recursive=True)
-    except (ValueError, psutil.NoSuchProcess):
-        return []
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            harm.kill(pid)
 
 
-def slurmds(cluster: Cluster, node: str) -> list[int]:
-    return [process.pid for process in machine(cluster, node) if process.name() == "slurmd"]
+def slurmds(cluster: Cluster, node: str) -> list[psutil.Process]:
+    found = [process for process in cluster.processes(node) if process.name() == "slurmd"]
+    assert found
+    return found
 
 
 def inside(cluster: Cluster, node: str) -> Path | None:
     """/etc of a machine that has booted, seen from this host."""
-    folders = [Path(f"/proc/{process.pid}/root/etc") for process in machine(cluster, node)]
+    folders = [Path(f"/proc/{process.pid}/root/etc") for process in cluster.processes(node)]
     return next((etc for etc in folders if (etc / "kiwi/image.json").exists()), None)
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold the lock (flock(2)) of a folder, which must be free."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def awaited(folder: Path) -> bool:
