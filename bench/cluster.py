@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kiwi import process
-from reconfigure import places
+from kiwi.common import process
+from reconfigure.clusterdir import paths
 
 REPO = Path(__file__).resolve().parent.parent
 SITE = REPO / "bench" / "site.yml"
 NAME = "kbench"
-HOME = places.Home(Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")), NAME)
+HOME = paths.Home(Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")), NAME)
 RECONFIGURE = ".venv/bin/reconfigure"
 # Files that a machine's own life changes: logs, metrics, Slurm's and systemd's saved state.
 OWN_LIFE = ("var/log", "var/lib/prometheus", "var/spool", "var/tmp", "tmp", "var/lib/systemd")

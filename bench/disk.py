@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kiwi import process
+from kiwi.common import process
 
 SIZE = 2 << 30  # bytes of the disk that is filled
 SPARE = 100 << 20  # bytes of it that are left until the moment of the kill

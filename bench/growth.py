@@ -27,8 +27,12 @@ from bench.cluster import (
     say,
     shrink,
 )
-from kiwi import process
-from reconfigure import keys, places, playbook, ready, records, terraform
+from kiwi.common import process
+from reconfigure.clusterdir import paths
+from reconfigure.model import records
+from reconfigure.rounds import playbook, wait_ssh
+from reconfigure.ssh import authority
+from reconfigure.terraform import client as terraform
 
 SIZES = (4, 16, 64)
 ORIGINAL_SIZES = (4, 16)
@@ -66,13 +70,13 @@ def ours(name: str) -> None:
 def original(name: str) -> None:
     """The original's way: apply everything, wait, configure everything."""
     nodeset = records.nodeset(HOME.nodeset)
-    keys.identity(HOME, nodeset[name])  # the machine cannot be made without
-    wanted = sorted({*places.read_json(HOME.names)["nodes"], name})
-    places.write_json(HOME.names, {"nodes": wanted})
+    authority.identity(HOME, nodeset[name])  # the machine cannot be made without
+    wanted = sorted({*paths.read_json(HOME.names)["nodes"], name})
+    paths.write_json(HOME.names, {"nodes": wanted})
     settings = {**playbook.environment(HOME), **terraform.SETTINGS}
     apply = [*terraform.binary(), "apply", "-auto-approve", "-input=false", "-no-color"]
     process.run(apply, cwd=HOME.local, env=settings, timeout=600)
-    ready.wait({name: nodeset[name].address}, {}, tuple, 60)
+    wait_ssh.wait({name: nodeset[name].address}, {}, tuple, 60)
     site = ["--extra-vars", f"@{HOME.site}", str(REPO / "bench" / "original.yml")]
     process.run([str(REPO / ".venv/bin/ansible-playbook"), *site], cwd=REPO, env=settings, timeout=1200)
 

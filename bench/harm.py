@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 
 from bench.whole import Cluster
-from reconfigure import journal, lock, serve
-from reconfigure.places import Home
+from reconfigure.clusterdir import journal, lock
+from reconfigure.clusterdir.paths import Home
+from reconfigure.worker import serve
 
 LOOK = 0.005  # seconds between two looks for a victim
 PATIENCE = 20.0  # seconds until a victim of the kind must have come

@@ -26,9 +26,9 @@ from bench import disk, harm, operations, whole
 from bench.cluster import REPO
 from bench.operations import LIMIT, OPERATIONS, Begun, Target
 from bench.tables import table
-from kiwi import process
-from reconfigure import journal
-from reconfigure.places import Home
+from kiwi.common import process
+from reconfigure.clusterdir import journal
+from reconfigure.clusterdir.paths import Home
 
 FULL = 2.0  # seconds that the disk stays full
 

@@ -16,7 +16,7 @@ from types import FrameType
 
 from bench import growth, jobs, memory, up
 from bench.cluster import SITE, command, say
-from kiwi.errors import KiwiError
+from kiwi.common.errors import KiwiError
 
 PARTS: dict[str, Callable[[int], str]] = {
     "up": up.measure,

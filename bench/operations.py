@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from bench import whole
 from bench.cluster import REPO
-from kiwi import process
-from reconfigure import plan, service
+from kiwi.common import process
+from reconfigure.planning import plan
+from reconfigure.worker import supervisor
 
 LIMIT = 240.0  # seconds in which a round must come to rest
 ELASTIC = "cpu-[2-4]"
@@ -181,7 +182,7 @@ def next_run(target: Target, begun: Begun) -> None:
             if again.wait(LIMIT) == 0:
                 return
         raise TimeoutError(f"bin/up failed twice: {target.log.read_text()[-500:]}")
-    if not service.systemd():
+    if not supervisor.systemd():
         target.command("reconfigure", "serve", "--detach")
 
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from kiwi import process
-from reconfigure import lock, serve
-from reconfigure.places import Home
-from reconfigure.slurm import SlurmNode, parse_nodes
+from kiwi.common import process
+from reconfigure.clusterdir import lock
+from reconfigure.clusterdir.paths import Home
+from reconfigure.slurm.nodes import SlurmNode, parse_nodes
+from reconfigure.worker import serve
 
 ASK = "scontrol -a -o show nodes; echo ==; squeue -a -h -o '%i %T'; echo ==; ls /var/spool/kiwi/requests"
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from reconfigure.cli import main
+from reconfigure.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

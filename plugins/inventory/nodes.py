@@ -1,4 +1,4 @@
-"""Ansible's view of a cluster; all of it is decided in reconfigure/inventory.py."""
+"""Ansible's view of a cluster; all of it is decided in reconfigure/cluster/inventory.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from reconfigure import inventory, places
+from reconfigure.cluster import inventory
+from reconfigure.clusterdir import paths
 
 DOCUMENTATION = """
 name: nodes
@@ -41,7 +42,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         """Fill Ansible's inventory."""
         super().parse(inventory_, loader, path, cache)
         self._read_config_data(path)
-        found = inventory.load(places.home(places.default_cluster(os.environ)))
+        found = inventory.load(paths.home(paths.default_cluster(os.environ)))
         for group in found.groups:
             inventory_.add_group(group)
         for name, variables in found.hosts.items():

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiwi import process
-from kiwi.errors import UsageError
-from kiwi.process import CommandError
-from reconfigure import places
-from reconfigure.providers import Machine
+from kiwi.common import process
+from kiwi.common.errors import UsageError
+from kiwi.common.process import CommandError
+from reconfigure.clusterdir import paths
+from reconfigure.providers.base import Machine
 
 SLURM_UID = 64030  # Debian's slurm, fixed by the distribution
 DATA = (("home", 0o755, 0), ("state", 0o711, 0), ("slurmctld", 0o700, SLURM_UID))
@@ -45,7 +45,7 @@ class LocalProvider:
 
     def check(self) -> None:
         """Raise UsageError where the subnet overlaps what this host reaches already; changes nothing."""
-        source = places.REPO / "terraform" / "local" / "network.sh"
+        source = paths.REPO / "terraform" / "local" / "network.sh"
         env = {"PATH": PATH, "KIWI_CLUSTER": self.cluster, "KIWI_SUBNET": self.subnet}
         try:
             process.run(["bash", str(source), "check"], env=env)

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from bench import whole
-from kiwi import process
+from kiwi.common import process
 
 REPO = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))

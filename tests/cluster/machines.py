@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiwi import process
-from reconfigure.providers import Machine
+from kiwi.common import process
+from reconfigure.providers.base import Machine
 from reconfigure.providers.local import LocalProvider
 from tests.cluster.conftest import wait_for
 from tests.contract.terraform.module import Module

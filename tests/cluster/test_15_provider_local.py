@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import process
+from kiwi.common import process
 from tests.cluster.conftest import wait_for
 from tests.cluster.machines import Machines, address, groups, mentions
 

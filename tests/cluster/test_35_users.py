@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kiwi import process
+from kiwi.common import process
 from tests.cluster.conftest import REPO, SITES, Cluster, wait_for
 
 SHIPPED = yaml.safe_load((REPO / "group_vars/all.yml").read_text())["users"]

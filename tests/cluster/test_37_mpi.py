@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kiwi import process
+from kiwi.common import process
 from tests.cluster.conftest import REPO, Cluster
 
 

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from kiwi import process
+from kiwi.common import process
 from tests.cluster.conftest import Cluster, wait_for
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from bench import harm, operations, whole
 from plugins.modules import bundle
-from reconfigure import cooldown, journal, lock
-from reconfigure.places import Home
-from reconfigure.queue import Queue
+from reconfigure.clusterdir import journal, lock
+from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.queue import Queue
+from reconfigure.planning import cooldown
 from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
 
 NAMES = ("login", "lab-1", "lab-2", "cpu-1", "cpu-2", "cpu-3", "cpu-4")

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from bench import operations
-from kiwi import process
-from reconfigure import cooldown, journal, places
-from reconfigure.places import Home
+from kiwi.common import process
+from reconfigure.clusterdir import journal, paths
+from reconfigure.clusterdir.paths import Home
+from reconfigure.planning import cooldown
 from tests.cluster.conftest import ROOT, Cluster, wait_for
 
 BATCH = "cd && sbatch --parsable {} -o failures-%j.txt --wrap 'srun hostname'"
@@ -42,7 +43,7 @@ def spoil(cluster: Cluster) -> Iterator[Spoil]:
         harm(copy / "root")
         variables["images"]["spoiled"] = {**image, "path": str(copy)}
         record["image"] = "spoiled"
-        places.write_json(home.variables, variables)
+        paths.write_json(home.variables, variables)
 
     yield change
     home.variables.write_text(before)
@@ -115,7 +116,7 @@ def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster,
     assert cluster.slurm()["cpu-4"] in {"drained~", "draining~"}
     variables = json.loads(home.variables.read_text())
     variables["nodeset"]["cpu-4"]["image"] = variables["nodeset"]["cpu-3"]["image"]
-    places.write_json(home.variables, variables)
+    paths.write_json(home.variables, variables)
     cluster.command("reconfigure", "resume", "cpu-4")
     assert "cpu-4" not in cooldown.read(home)
     assert cluster.ssh("alice@login", "srun -w cpu-4 hostname", timeout=180).out.strip() == "cpu-4"

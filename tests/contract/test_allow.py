@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import allow, process
+from kiwi.common import process
+from kiwi.node import allow_file
 
 GATE = Path(__file__).resolve().parents[2] / "roles/gate/files/gate"
 BOOT = "a011a577-d6fc-475f-a369-b35c6cf3f59a"
 SAID = ["Kiwi: lab-1 is booked by alice until 2026-11-21 15:00:00 UTC.", "Book it: kiwi alloc -w lab-1 -t 3600"]
-WHOLE = allow.render(BOOT, allow.Entry("alice", 100, 200), SAID)
+WHOLE = allow_file.render(BOOT, allow_file.Entry("alice", 100, 200), SAID)
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "proc/uptime").write_text("150.50 300.00\n")
     (tmp_path / "proc/sys/kernel/random/boot_id").write_text(BOOT + "\n")
     (tmp_path / "etc/kiwi/bypass").write_text("dave\nerin")
-    allow.write(tmp_path / "run/kiwi/allow", WHOLE)
+    allow_file.write(tmp_path / "run/kiwi/allow", WHOLE)
     return tmp_path
 
 
@@ -36,7 +37,7 @@ def test_the_file_as_it_is_written(root: Path) -> None:
         f"kiwi-allow 1\nboot {BOOT}\nuser alice 100 200\nsay {SAID[0]}\nsay {SAID[1]}\nend\n"
     )
     assert (root / "run/kiwi/allow").stat().st_mode & 0o777 == 0o644
-    assert allow.render(BOOT, None, []) == f"kiwi-allow 1\nboot {BOOT}\nend\n"
+    assert allow_file.render(BOOT, None, []) == f"kiwi-allow 1\nboot {BOOT}\nend\n"
 
 
 @pytest.mark.parametrize("kind", ["account", "open_session"])

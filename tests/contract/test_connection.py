@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import process
-from reconfigure import records
-from reconfigure.controller import Controller
-from reconfigure.places import Home
-from reconfigure.queue import Queue
-from reconfigure.records import Node
+from kiwi.common import process
+from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.queue import Queue
+from reconfigure.model import records
+from reconfigure.model.records import Node
+from reconfigure.slurm.controller import Controller
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "slurmscripts"
 LOGIN = Node("login", "login", "", "198.18.0.10", "debian13", "small", ())

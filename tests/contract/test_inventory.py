@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
-from kiwi import process
-from reconfigure import inventory, places, records, releases, site
-from reconfigure.places import REPO, Home
-from reconfigure.tfjson import Instance
+from kiwi.common import process
+from reconfigure.cluster import inventory
+from reconfigure.clusterdir import paths
+from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.model import records
+from reconfigure.site import data as site_data
+from reconfigure.site import releases
+from reconfigure.terraform.events import Instance
 
 RECORDED = Path(__file__).parent / "recorded"
 ROLES = {"login": "login", "cpu-1": "slurm", "cpu-2": "slurm", "lab-1": "booking"}
@@ -36,11 +40,11 @@ NODES = {
 def home(tmp_path: Path) -> Home:
     """A cluster's files, without machines."""
     found = Home(tmp_path, "kiwi")
-    places.write_json(found.nodeset, {"version": 1, "nodes": NODES})
-    places.write_json(found.site, site.load(None).data)
+    paths.write_json(found.nodeset, {"version": 1, "nodes": NODES})
+    paths.write_json(found.site, site_data.load(None).data)
     image = {"path": str(tmp_path / "images" / "debian13-x"), "hash": "x"}
-    places.write_json(found.local / "cluster.auto.tfvars.json", {"images": {"debian13": image}})
-    places.write_json(Path(image["path"]) / "image.json", {"version": 1})
+    paths.write_json(found.local / "cluster.auto.tfvars.json", {"images": {"debian13": image}})
+    paths.write_json(Path(image["path"]) / "image.json", {"version": 1})
     return found
 
 

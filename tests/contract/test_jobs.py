@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import process
+from kiwi.common import process
 
 REPO = Path(__file__).resolve().parents[2]
 GATE = REPO / "roles/gate/files/gate"

@@ -8,17 +8,18 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from kiwi import exposition
-from kiwi import metrics as on_login
-from kiwi.exposition import Family, Sample
-from reconfigure import causes, journal, metrics
-from reconfigure.metrics import Now
-from reconfigure.places import Home
-from reconfigure.plan import Observed
-from reconfigure.providers import Machine
-from reconfigure.records import Node, Request
-from reconfigure.slurm import SlurmNode
-from reconfigure.tfjson import Instance
+from kiwi.metrics import collect as on_login
+from kiwi.metrics import exposition
+from kiwi.metrics.exposition import Family, Sample
+from reconfigure.clusterdir import journal
+from reconfigure.clusterdir.paths import Home
+from reconfigure.model.records import Node, Request
+from reconfigure.planning.plan import Observed
+from reconfigure.providers.base import Machine
+from reconfigure.reports import failure_causes, metrics
+from reconfigure.reports.metrics import Now
+from reconfigure.slurm.nodes import SlurmNode
+from reconfigure.terraform.events import Instance
 
 
 def parsed(text: str) -> dict[str, Metric]:
@@ -126,7 +127,7 @@ def test_failures_are_counted_by_few_causes(home: Home) -> None:
     assert value(text, "kiwi_node_failures_total", partition="cpu", cause="timeout") == 1
     assert value(text, "kiwi_rounds_total", outcome="failed") == 1
     labels = {sample.labels["cause"] for sample in parsed(text)["kiwi_node_failures"].samples}
-    assert labels == set(causes.NAMES)
+    assert labels == set(failure_causes.NAMES)
 
 
 def test_counters_outlive_the_worker_and_the_journals_files(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

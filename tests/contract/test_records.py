@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from kiwi import process
-from kiwi.errors import UsageError
-from reconfigure import records
-from reconfigure.places import REPO
-from reconfigure.queue import Queue
+from kiwi.common import process
+from kiwi.common.errors import UsageError
+from reconfigure.clusterdir.paths import REPO
+from reconfigure.clusterdir.queue import Queue
+from reconfigure.model import records
 
 NODE = {
     "name": "cpu-1",

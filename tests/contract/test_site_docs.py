@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from reconfigure import releases, sitecheck
-from reconfigure.places import REPO
+from reconfigure.clusterdir.paths import REPO
+from reconfigure.site import releases
+from reconfigure.site import rules as site_rules
 
 TEXT = (REPO / "docs" / "site.md").read_text(encoding="utf-8")
 TABLES = {
-    "top": sitecheck.TOP,
-    "images": {**releases.rules(releases.known()), **sitecheck.IMAGES},
-    "flavors": sitecheck.FLAVORS,
-    "login": sitecheck.LOGIN,
-    "partitions": sitecheck.PARTITION,
-    "users": sitecheck.USERS,
-    "accounts": sitecheck.ACCOUNTS,
+    "top": site_rules.TOP,
+    "images": {**releases.rules(releases.known()), **site_rules.IMAGES},
+    "flavors": site_rules.FLAVORS,
+    "login": site_rules.LOGIN,
+    "partitions": site_rules.PARTITION,
+    "users": site_rules.USERS,
+    "accounts": site_rules.ACCOUNTS,
 }
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kiwi.errors import KiwiError, UnreachableError
-from kiwi.state import State
+from kiwi.booking.store import State
+from kiwi.common.errors import KiwiError, UnreachableError
 
 DOCUMENT = {
     "version": 1,

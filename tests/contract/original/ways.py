@@ -16,14 +16,20 @@ from typing import Any, Protocol
 
 import pytest
 
-from kiwi import process
-from reconfigure import keys, places, plan, playbook, ready, serve, site, work
-from reconfigure.cluster import Cluster
-from reconfigure.places import Home
-from reconfigure.providers import Machine
-from reconfigure.queue import Queue
-from reconfigure.records import Request
-from reconfigure.slurm import SlurmNode
+from kiwi.common import process
+from reconfigure.cluster.cluster import Cluster
+from reconfigure.clusterdir import paths
+from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.queue import Queue
+from reconfigure.model.records import Request
+from reconfigure.planning import plan
+from reconfigure.providers.base import Machine
+from reconfigure.rounds import playbook, wait_ssh
+from reconfigure.rounds import round as rounds
+from reconfigure.site import data as site_data
+from reconfigure.slurm.nodes import SlurmNode
+from reconfigure.ssh import authority
+from reconfigure.worker import serve
 from tests.contract.terraform.module import Module
 
 HERE = Path(__file__).parent
@@ -188,13 +194,13 @@ def original(folder: Path) -> Original:
 def kiwi(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kiwi:
     """The driver with its real Terraform module, on a home that is made by hand."""
     home, provider = Home(folder, "kiwi"), Provider()
-    data = {**site.load(None).data, "subnet": "198.18.0.0/16"}
-    keys.make(home, site.load(None))
+    data = {**site_data.load(None).data, "subnet": "198.18.0.0/16"}
+    authority.make(home, site_data.load(None))
     for made in (home.run, home.log, home.local.parent):
         made.mkdir(parents=True, exist_ok=True)
     Module.copy("local", home.local.parent)
     shutil.copy(HERE / "machine.sh", home.local)
-    places.write_json(home.site, data)
+    paths.write_json(home.site, data)
     _nodeset(home)
     _images(home, "one")
     cluster = Cluster(home, lambda _home, _subnet: provider)
@@ -203,7 +209,7 @@ def kiwi(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kiwi:
     found = Kiwi(cluster, provider, Queue(home.path / "queue.sqlite"))
     _fakes(found, monkeypatch)
     observed = cluster.observe()
-    work.Round(cluster, plan.plan(cluster.nodeset, observed, {"login": "resume"}), observed).carry_out()
+    rounds.Round(cluster, plan.plan(cluster.nodeset, observed, {"login": "resume"}), observed).carry_out()
     return found
 
 
@@ -213,14 +219,14 @@ def _nodeset(home: Home) -> None:
         name: {**shape, "name": name, "role": "login" if name == "login" else "slurm", "address": f"198.18.4.{number}"}
         for number, name in enumerate(("login", *NODES), 1)
     }
-    places.write_json(home.nodeset, {"version": 1, "nodes": nodes})
+    paths.write_json(home.nodeset, {"version": 1, "nodes": nodes})
 
 
 def _images(home: Home, digest: str) -> None:
-    nodes = places.read_json(home.nodeset)["nodes"]
+    nodes = paths.read_json(home.nodeset)["nodes"]
     cluster = {"name": "kiwi", "home": str(home.path), "subnet": "198.18.0.0/16"}
     images = {"i": {"path": "/nowhere", "hash": digest}}
-    places.write_json(home.variables, {"cluster": cluster, "nodeset": nodes, "images": images})
+    paths.write_json(home.variables, {"cluster": cluster, "nodeset": nodes, "images": images})
 
 
 def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,5 +238,5 @@ def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
         tell=lambda names, state, reason="": found.sent.append((state, reason)),
         start_now=lambda jobs: None,
     )
-    monkeypatch.setattr(ready, "wait", lambda addresses, ids, observe, seconds: {})
+    monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
     monkeypatch.setattr(playbook, "run", lambda home, name, data, limit: playbook.Run(reached=set(limit.split(","))))

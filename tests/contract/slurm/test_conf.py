@@ -11,8 +11,8 @@ import jinja2
 import pytest
 import yaml
 
-from kiwi import process
-from reconfigure import releases, slurmconf
+from kiwi.common import process
+from reconfigure.site import releases, slurm_conf
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "slurm"
 POWER = ROLE.parent / "power"
@@ -115,7 +115,7 @@ def test_jobs_are_remembered_in_one_place() -> None:
 def test_no_key_that_is_written_is_free_to_the_site() -> None:
     for values in (site(), own_site()):
         keys = {line.split("=")[0].lower() for line in render(values).splitlines() if "=" in line and line[0] != "#"}
-        assert keys - slurmconf.taken(values["release"]["slurm"]["conf"]) <= {"debugflags"}
+        assert keys - slurm_conf.taken(values["release"]["slurm"]["conf"]) <= {"debugflags"}
 
 
 @pytest.mark.parametrize(

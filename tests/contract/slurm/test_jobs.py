@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import slurmjobs
+from kiwi.slurm import job_reasons
 
 HERE = Path(__file__).parent
 RECORDED = sorted(HERE.glob("[0-9]*/jobs.txt"))
@@ -29,9 +29,9 @@ SAID = {  # recording: words of what keeps it, words of what to do
 }
 
 
-def jobs(path: Path) -> dict[str, slurmjobs.Job]:
+def jobs(path: Path) -> dict[str, job_reasons.Job]:
     lines = (line.partition("|") for line in path.read_text().splitlines())
-    return {name: slurmjobs.parse(rest)[0] for name, _, rest in lines}
+    return {name: job_reasons.parse(rest)[0] for name, _, rest in lines}
 
 
 def test_there_are_recordings() -> None:
@@ -43,7 +43,7 @@ def test_every_recording_is_explained(path: Path) -> None:
     found = jobs(path)
     assert set(found) == set(SAID)
     for name, (what, todo) in SAID.items():
-        why = slurmjobs.explain(found[name])
+        why = job_reasons.explain(found[name])
         assert what in why.what, name
         assert todo in why.todo, name
         assert "{" not in why.what + why.todo, name

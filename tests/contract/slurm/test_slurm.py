@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconfigure import records, slurm
+from reconfigure.model import records
+from reconfigure.slurm import nodes as slurm_nodes
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in HERE.iterdir() if path.name[0].isdigit())
@@ -35,8 +36,8 @@ OF_VERSION = {"22.05.8": {FAILED: f"{FAILED}+NOT_RESPONDING"}}  # the same with 
 KEYS = {"22.05.8": ("all_nodes", "nodes"), "24.11.5": ("all_nodes_resume", "nodes_resume")}  # of the resume file
 
 
-def nodes(version: Path, state: str) -> dict[str, slurm.SlurmNode]:
-    return slurm.parse_nodes((version / f"nodes-{state}.txt").read_text())
+def nodes(version: Path, state: str) -> dict[str, slurm_nodes.SlurmNode]:
+    return slurm_nodes.parse_nodes((version / f"nodes-{state}.txt").read_text())
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
@@ -76,8 +77,8 @@ def test_requests_of_its_hooks(version: Path) -> None:
 
 def test_nodes_of_running_jobs() -> None:
     text = "RUNNING cpu-[1-3]\nCONFIGURING cpu-4\nPENDING \nRUNNING gpu-1\n"
-    assert slurm.parse_running(text) == {"cpu-1", "cpu-2", "cpu-3", "gpu-1"}
-    assert slurm.parse_running("") == frozenset()
+    assert slurm_nodes.parse_running(text) == {"cpu-1", "cpu-2", "cpu-3", "gpu-1"}
+    assert slurm_nodes.parse_running("") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_what_the_states_mean(version: Path, state: str, name: str, expected: se
 
 
 def test_what_slurm_is_told() -> None:
-    assert slurm.update(["cpu-2", "cpu-1"], "power_down_force", "the host is full") == [
+    assert slurm_nodes.update(["cpu-2", "cpu-1"], "power_down_force", "the host is full") == [
         "scontrol",
         "update",
         "nodename=cpu-[1-2]",

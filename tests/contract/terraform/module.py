@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kiwi import process
-from reconfigure import terraform
+from kiwi.common import process
+from reconfigure.terraform import client as terraform
 
 REPO = Path(__file__).resolve().parents[3]
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kiwi import process
+from kiwi.common import process
 from tests.contract.terraform.module import REPO
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes a network namespace")

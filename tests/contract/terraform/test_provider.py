@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from reconfigure.providers import Machine, Provider
+from reconfigure.providers.base import Machine, Provider
 from reconfigure.providers.local import LocalProvider
 from tests.contract.terraform.module import Module
 

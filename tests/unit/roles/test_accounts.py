@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconfigure.places import REPO
+from reconfigure.clusterdir.paths import REPO
 
 SCRIPT = str(REPO / "roles" / "accounting" / "files" / "accounts")
 spec = spec_from_loader("accounts", SourceFileLoader("accounts", SCRIPT))

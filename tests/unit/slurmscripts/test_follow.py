@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import process
+from kiwi.common import process
 
 FOLLOW = Path(__file__).resolve().parents[3] / "slurmscripts" / "follow"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kiwi import process
+from kiwi.common import process
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "slurmscripts"
 HOOKS = ("resume", "suspend", "resume_fail", "reboot")

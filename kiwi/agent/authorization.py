@@ -1,0 +1,102 @@
+"""Who may ask the agent for what: turns a caller and a request into a call of the worker."""
+
+from __future__ import annotations
+
+import pwd
+from typing import Any, Callable
+
+from kiwi.agent.protocol import Request
+from kiwi.agent.socket_server import Peer
+from kiwi.agent.storage_child import Worker
+from kiwi.common.errors import UsageError
+from kiwi.common.settings import NAME, Config, Partition
+from kiwi.engines.base import User
+from kiwi.node.processes import is_system
+
+GONE = 2**32 - 2  # the uid of nobody: for a holder who is no longer a user
+
+
+class Desk:
+    """Answers callers; `tell` gets one event for each that is refused as garbage or for lack of rights."""
+
+    def __init__(self, config: Config, worker: Worker, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._config = config
+        self._worker = worker
+        self._tell = tell
+
+    def handle(self, peer: Peer, request: Request) -> dict[str, Any]:
+        """Return the answer to a good request. Raises KiwiError with what the caller shall read."""
+        if request.op == "info":
+            return self._info(request)
+        user = self._for_whom(peer, request)
+        partition = self._partition(request)
+        call: dict[str, Any] = {"do": request.op, "partition": partition.name, "nodes": request.nodes, "user": user}
+        if request.op == "alloc":
+            call |= {"seconds": request.seconds, "dry_run": request.dry_run}
+        return self._worker.call(call)
+
+    def refused(self, peer: Peer, reason: str) -> None:
+        """Write a refusal to the journal."""
+        self._tell({"event": "refused", "uid": peer.uid, "pid": peer.pid, "reason": reason})
+
+    def _info(self, request: Request) -> dict[str, Any]:
+        """Return the nodes of one partition, or of all where none is named."""
+        if request.nodes or request.partition not in (None, "all"):
+            parts = [self._partition(request)]
+        else:
+            parts = list(self._config.partitions)
+        nodes: list[Any] = []
+        for part in parts:
+            nodes += self._worker.call({"do": "info", "partition": part.name, "nodes": request.nodes})["nodes"]
+        return {"nodes": nodes}
+
+    def _for_whom(self, peer: Peer, request: Request) -> User:
+        """Return the user whose bookings change. Raises UsageError where the caller may not act for them."""
+        caller = _user_of(peer.uid)
+        if request.user is None or request.user == caller.name:
+            user = caller
+        elif peer.uid == 0 or caller.name in self._config.admins:
+            user = _holder_named(request.user) if request.op == "kill" else _user_named(request.user)
+        else:
+            self.refused(peer, f"{request.op} for {request.user!r} by {caller.name}")
+            raise UsageError(f"{caller.name} may not act for {request.user}", hint="only administrators can use -u")
+        if is_system(user.uid) or not NAME.fullmatch(user.name):
+            raise UsageError(f"{user.name} cannot hold nodes", hint="act for a user: -u USER")
+        return user
+
+    def _partition(self, request: Request) -> Partition:
+        """Return the named partition, else the one that has the nodes, else the only one."""
+        parts = self._config.partitions
+        if request.partition is not None:
+            parts = tuple(p for p in parts if p.name == request.partition)
+        elif len(parts) > 1:
+            parts = tuple(p for p in parts if set(request.nodes) & set(p.nodes))
+        if len(parts) == 1:
+            return parts[0]
+        names = ", ".join(p.name for p in self._config.partitions) or "none"
+        if request.partition is not None:
+            raise UsageError(f"there is no partition {request.partition}", hint=f"partitions that are booked: {names}")
+        wanted = f"no one partition has {', '.join(request.nodes)}" if request.nodes else "no partition was named"
+        raise UsageError(wanted, hint=f"add -p PARTITION; partitions that are booked: {names}")
+
+
+def _user_of(uid: int) -> User:
+    try:
+        return User(pwd.getpwuid(uid).pw_name, uid)
+    except KeyError as exc:
+        raise UsageError(f"uid {uid} has no account on this machine") from exc
+
+
+def _user_named(name: str) -> User:
+    try:
+        return User(name, pwd.getpwnam(name).pw_uid)
+    except KeyError as exc:
+        raise UsageError(f"there is no user {name}") from exc
+
+
+def _holder_named(name: str) -> User:
+    """Return who may hold a booking: also a user who is gone, whose bookings an administrator ends."""
+    try:
+        return _user_named(name)
+    except UsageError:
+        return User(name, GONE)

@@ -1,0 +1,119 @@
+"""What users and the agent say to each other through /run/kiwi/agent.sock: one line of JSON each way, then the end.
+
+A request is an object with exactly these keys:
+
+    {"version": 1, "op": "info" | "alloc" | "kill", "partition": "lab" | null,
+     "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false}
+
+`seconds` and `dry_run` are read by alloc only; `user` is for admins. The answer
+is `{"result": {"nodes": [kiwi.engines.base.Node as an object, …]}}` or
+`{"error": {"kind": "BusyError", "message": "…", "hint": "…"}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageError
+
+SOCKET = Path("/run/kiwi/agent.sock")
+VERSION = 1
+MAX_REQUEST = 262144  # bytes: 4096 names of 64 characters
+ERRORS = {c.__name__: c for c in (KiwiError, UsageError, BusyError, UnreachableError)}
+
+
+class Request(NamedTuple):
+    """A checked request."""
+
+    op: str
+    partition: str | None = None
+    nodes: tuple[str, ...] = ()
+    seconds: int = 0
+    user: str | None = None
+    dry_run: bool = False
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 64 and value.isprintable()
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "op": lambda v: v in ("info", "alloc", "kill"),
+    "partition": lambda v: v is None or _is_text(v),
+    "nodes": lambda v: isinstance(v, list) and len(v) <= 4096 and all(map(_is_text, v)),
+    "seconds": lambda v: type(v) is int,
+    "user": lambda v: v is None or _is_text(v),
+    "dry_run": lambda v: type(v) is bool,
+}
+
+
+def encode(request: Request) -> bytes:
+    return json.dumps({"version": VERSION, **request._asdict()}).encode() + b"\n"
+
+
+def decode(data: bytes) -> Request:
+    """Return the request in `data`. Raises UsageError where it is not exactly one of this version."""
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise UsageError("the request is not JSON") from exc
+    if not isinstance(raw, dict) or raw.pop("version", None) != VERSION:
+        raise UsageError(f"the request is not of version {VERSION}", hint="client and agent are of different releases")
+    if set(raw) != set(CHECKS):
+        raise UsageError(f"the request must have exactly the keys {', '.join(CHECKS)}")
+    wrong = [key for key, good in CHECKS.items() if not good(raw[key])]
+    if wrong:
+        raise UsageError(f"the request's {wrong[0]} is wrong")
+    return Request(**{**raw, "nodes": tuple(raw["nodes"])})
+
+
+def failure(error: KiwiError) -> dict[str, Any]:
+    """Return the answer that carries `error`."""
+    kind = type(error).__name__ if type(error).__name__ in ERRORS else "KiwiError"
+    return {"error": {"kind": kind, "message": error.args[0], "hint": error.hint}}
+
+
+def result(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result in an answer, or raise the error that it carries."""
+    if "error" in answer:
+        error = answer["error"]
+        raise ERRORS[error["kind"]](error["message"], hint=error["hint"])
+    found: dict[str, Any] = answer["result"]
+    return found
+
+
+def receive_line(channel: socket.socket, deadline: float) -> bytes:
+    """Read one line. Raises TimeoutError at `deadline` (monotonic), ConnectionError where the other side ends."""
+    parts: list[bytes] = []
+    while not parts or not parts[-1].endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no answer in time")
+        channel.settimeout(left)
+        part = channel.recv(1 << 16)
+        if not part:
+            raise ConnectionError("the other side ended")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def ask(request: Request, path: Path = SOCKET, timeout: float = 10.0) -> dict[str, Any]:
+    """Send `request` to the agent and return its result.
+
+    Raises UnreachableError where no agent answers within `timeout` seconds, and the KiwiError it answers with.
+    """
+    hint = "an administrator can look with: systemctl status kiwi-agent"
+    try:
+        with socket.socket(socket.AF_UNIX) as channel:
+            channel.settimeout(timeout)
+            channel.connect(str(path))
+            channel.sendall(encode(request))
+            answer = receive_line(channel, time.monotonic() + timeout)
+    except OSError as exc:
+        raise UnreachableError(f"the agent of this machine does not answer ({exc})", hint=hint) from exc
+    return result(json.loads(answer))

@@ -1,0 +1,83 @@
+"""What the worker child does: all that touches the share, for every partition of this machine."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from kiwi.booking.heartbeats import Reports
+from kiwi.booking.rules import Report
+from kiwi.booking.store import State
+from kiwi.common.errors import KiwiError
+from kiwi.common.settings import Config, Partition
+from kiwi.engines.base import Node, User
+from kiwi.engines.booking import BookingEngine
+
+
+def build(config: Config, partition: Partition) -> BookingEngine:
+    """Return the engine of one partition, as this machine writes to it."""
+    state = State(partition.state, config.node)
+    return BookingEngine(partition, state, Reports(state), config.max_time)
+
+
+class Service:
+    """Serves the requests of one agent; made before the child is forked, used only in the child."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._engines = {p.name: build(config, p) for p in config.partitions}
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what `request["do"]` says. Raises KiwiError and OSError."""
+        table: dict[str, Callable[..., dict[str, Any]]] = {
+            "beat": self._beat,
+            "sync": self._sync,
+            "info": self._info,
+            "alloc": self._alloc,
+            "kill": self._kill,
+        }
+        return table[request.pop("do")](**request)
+
+    def _beat(self, prune: bool) -> dict[str, Any]:
+        """Touch this machine's heartbeat in every partition; the login node makes and tidies the state, too.
+
+        One partition's fault does not keep the others from beating.
+        """
+        faults = {}
+        for name, engine in self._engines.items():
+            try:
+                if self._config.role == "login":
+                    engine.state.create()
+                engine.reports.beat()
+                if prune:
+                    engine.state.prune(engine.reports.now())
+            except (KiwiError, OSError) as exc:
+                faults[name] = str(exc)
+        return {"faults": faults}
+
+    def _sync(self, partition: str, report: dict[str, Any] | None, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """Write this node's report and journal lines; return its booking, its report and the server's time."""
+        engine, node = self._engines[partition], self._config.node
+        if report:
+            engine.reports.write(Report(**report))
+        for event in events:
+            engine.journal(event)
+        booking = engine.state.latest().nodes.get(node)
+        seen = engine.reports.read([node]).get(node)
+        return {
+            "now": engine.reports.now(),
+            "booking": booking and booking._asdict(),
+            "report": seen and seen.report._asdict(),
+        }
+
+    def _info(self, partition: str, nodes: list[str]) -> dict[str, Any]:
+        return _shown(self._engines[partition].nodes(nodes))
+
+    def _alloc(self, partition: str, nodes: list[str], user: list[Any], seconds: int, dry_run: bool) -> dict[str, Any]:
+        return _shown(self._engines[partition].allocate(nodes, User(*user), seconds, dry_run=dry_run))
+
+    def _kill(self, partition: str, nodes: list[str], user: list[Any]) -> dict[str, Any]:
+        return _shown(self._engines[partition].release(nodes, User(*user)))
+
+
+def _shown(nodes: list[Node]) -> dict[str, Any]:
+    return {"nodes": [n._asdict() for n in nodes]}

@@ -1,0 +1,1 @@
+"""Bookings: their rules, the document that holds them, heartbeats."""

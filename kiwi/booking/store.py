@@ -1,0 +1,218 @@
+"""The booking state of one partition: immutable documents on a file system that all machines share.
+
+    STATE/                                 kiwi:kiwi 0700, e.g. /var/lib/kiwi/state/lab
+      generations/000000000007.json        0600, one document; never changed, kept for a day
+      CURRENT -> generations/…7.json       a hint where to begin looking; replaced by rename
+      tmp/WRITER.RANDOM                    a document or report before it is linked or renamed
+      nodes/NODE.json  beats/NODE          kiwi.reports
+      journal/WRITER.jsonl                 one line per transition, one file per writing machine; older ones in .1
+
+A document is
+`{"version": 1, "generation": 7, "writer": "login", "nodes": {"lab-1": {"id", "user", "uid", "start", "until"}}}`.
+
+The newest generation counts. A writer makes the next one in tmp/ and `link()`s
+it into generations/: the link succeeds for one writer only, so it is the
+compare-and-swap. Where the answer is an error, the temporary file's link count
+says what happened: a server whose reply was lost has linked it all the same. A
+writer that took longer than a minute from reading to linking gives up; since
+every number stays taken for a day, it could not find a free one anyway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+from kiwi.booking.rules import Booking, Document
+from kiwi.common.errors import BusyError, KiwiError, UnreachableError
+
+VERSION = 1
+TOO_OLD = 60.0  # seconds from reading to linking
+KEEP = 86400.0  # seconds that old generations and left temporary files are kept
+TRIES = 200
+JOURNAL_LIMIT = 4 << 20  # bytes; then a machine's journal begins anew, the old one is kept once
+FOLDERS = ("generations", "tmp", "nodes", "beats", "journal")
+
+
+class State:
+    """Reads and writes the documents below `root`; `writer` is the name of this machine.
+
+    `step` is called with the name of each step of a write ("written", "linked",
+    "hinted"): tests stop or kill a writer there.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        writer: str,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        step: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.root = root
+        self.writer = writer
+        self._monotonic = monotonic
+        self._step = step
+        self._known = Document(-1, {})
+
+    def create(self) -> None:
+        """Make the folders and generation 0 where they are missing. `root` itself must be there."""
+        for name in FOLDERS:
+            with contextlib.suppress(FileExistsError):
+                (self.root / name).mkdir(mode=0o700)
+        if self._newest_listed() < 0:
+            with self.temporary(_dump(Document(0, {}), self.writer)) as path, contextlib.suppress(FileExistsError):
+                os.link(path, self._path(0))
+
+    def latest(self) -> Document:
+        """Return the newest document.
+
+        Raises UnreachableError where there is none (the share is not mounted,
+        or not yet created) and KiwiError where it is damaged.
+        """
+        number = max(self._hint(), self._known.generation)
+        if number < 0 or not self._path(number).exists():
+            number = self._newest_listed()
+        while self._path(number + 1).exists():
+            number += 1
+        if number < 0:
+            raise UnreachableError(f"{self.root} holds no booking state", hint="is the share mounted?")
+        if number != self._known.generation:
+            self._known = _load(self._path(number), number)
+        return self._known
+
+    def update(self, change: Callable[[Document], Document]) -> Document:
+        """Replace the newest document by `change` of it and return what was written.
+
+        `change` is called again for each newer document that another writer
+        got in first; what it raises is raised. Raises BusyError after too many such losses.
+        """
+        for attempt in range(TRIES):
+            began = self._monotonic()
+            wanted = change(self.latest())
+            if self._commit(wanted, began):
+                self._known = wanted
+                return wanted
+            time.sleep(random.uniform(0, 0.002 * min(attempt + 1, 20)))
+        raise BusyError("too many others are writing the booking state", hint="try again")
+
+    def _commit(self, wanted: Document, began: float) -> bool:
+        """Link `wanted` into place; return False where another writer was first."""
+        with self.temporary(_dump(wanted, self.writer)) as path:
+            self._step("written")
+            if self._monotonic() - began > TOO_OLD:
+                raise UnreachableError("writing the booking state took over a minute: given up", hint="try again")
+            try:
+                os.link(path, self._path(wanted.generation))
+            except OSError:
+                if os.stat(path).st_nlink < 2:
+                    if self._path(wanted.generation).exists():
+                        return False
+                    raise
+            _sync_folder(self.root / "generations")
+            self._step("linked")
+            self._point(wanted.generation)
+        self._step("hinted")
+        return True
+
+    @contextlib.contextmanager
+    def temporary(self, content: bytes) -> Iterator[Path]:
+        """Write `content` to a new file in tmp/, on stable storage; remove that name (if still there) at the end.
+
+        The name is never used twice: a writer killed after its link leaves a
+        second name of a document here, which must not be written through.
+        """
+        path = self._fresh()
+        try:
+            with open(path, "xb", opener=_private) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def _fresh(self) -> Path:
+        return self.root / "tmp" / f"{self.writer}.{os.urandom(8).hex()}"
+
+    def record(self, event: dict[str, Any]) -> None:
+        """Append one line to this machine's journal."""
+        path = self.root / "journal" / f"{self.writer}.jsonl"
+        with open(path, "a", encoding="utf-8") as file:
+            if file.tell() > JOURNAL_LIMIT:  # this line is the last one of the file
+                os.replace(path, f"{path}.1")
+            file.write(json.dumps(event) + "\n")
+
+    def prune(self, now: float) -> int:
+        """Remove generations (never the newest) and left temporary files older than a day; return how many.
+
+        `now` is the file server's clock.
+        """
+        old = sorted((self.root / "generations").iterdir())[:-1] + list((self.root / "tmp").iterdir())
+        count = 0
+        for path in old:
+            with contextlib.suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > KEEP:
+                    path.unlink()
+                    count += 1
+        return count
+
+    def _path(self, number: int) -> Path:
+        return self.root / "generations" / f"{number:012d}.json"
+
+    def _hint(self) -> int:
+        try:
+            return int(Path(os.readlink(self.root / "CURRENT")).stem)
+        except (FileNotFoundError, ValueError):
+            return -1
+
+    def _point(self, number: int) -> None:
+        """Let CURRENT name this generation. Only a hint: a failure changes nothing that counts."""
+        path = self._fresh()
+        with contextlib.suppress(OSError):
+            path.symlink_to(Path("generations") / self._path(number).name)
+            path.rename(self.root / "CURRENT")
+
+    def _newest_listed(self) -> int:
+        try:
+            return max((int(p.stem) for p in (self.root / "generations").iterdir() if p.stem.isdigit()), default=-1)
+        except FileNotFoundError:
+            return -1
+
+
+def _dump(document: Document, writer: str) -> bytes:
+    nodes = {name: booking._asdict() for name, booking in document.nodes.items()}
+    record = {"version": VERSION, "generation": document.generation, "writer": writer, "nodes": nodes}
+    return json.dumps(record).encode()
+
+
+def _load(path: Path, number: int) -> Document:
+    """Read one document. Raises KiwiError unless it is whole, of this version and of this number."""
+    try:
+        raw = json.loads(path.read_bytes())
+        if raw["version"] != VERSION or raw["generation"] != number:
+            raise ValueError(f"version {raw['version']}, generation {raw['generation']}")
+        nodes = {n: Booking(**{k: b[k] for k in Booking._fields}) for n, b in raw["nodes"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise KiwiError(f"{path} is damaged: {exc}", hint="an administrator must look; nothing was changed") from exc
+    return Document(number, nodes)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a new name in this folder durable."""
+    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

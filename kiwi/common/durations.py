@@ -1,0 +1,53 @@
+"""Times as users write and read them: `[[D:]H:]M:S` or seconds in, short words out."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from kiwi.common.errors import UsageError
+
+FORM = re.compile(r"[0-9]+(:[0-9]+){0,3}", re.ASCII)
+UNITS = (1, 60, 3600, 86400)
+LIMITS = (60, 60, 24)
+LONGEST_TEXT = 40
+GOOD = "give seconds or [[D:]H:]M:S, for example 3600, 30:00 or 1:12:00:00"
+
+
+def parse(text: str) -> int:
+    """Return the seconds that `text` means. Raises UsageError where it is not a time."""
+    if len(text) > LONGEST_TEXT or not FORM.fullmatch(text):
+        raise UsageError(f"time {text[:LONGEST_TEXT]!r} is not a time", hint=GOOD)
+    parts = [int(p) for p in reversed(text.split(":"))]
+    if any(value >= limit for value, limit in zip(parts[:-1], LIMITS)):
+        raise UsageError(f"time {text!r} has more than 59 seconds, 59 minutes or 23 hours in one place", hint=GOOD)
+    return sum(value * unit for value, unit in zip(parts, UNITS))
+
+
+def check(seconds: int, longest: int) -> None:
+    """Raise UsageError unless `seconds` is a length that may be booked: 1 to `longest`."""
+    if seconds < 1:
+        raise UsageError(f"time {seconds} s is too short", hint="give at least 1 second")
+    if seconds > longest:
+        raise UsageError(
+            f"time {seconds} s is too long: at most {longest} s ({short(longest)})",
+            hint=f"give a time of at most {longest} seconds",
+        )
+
+
+def short(seconds: float) -> str:
+    """Return a duration as a person reads it, in its two largest units: `2d 03h`, `59m 05s`, `7s`."""
+    left = max(0, int(seconds))
+    days, left = divmod(left, 86400)
+    hours, left = divmod(left, 3600)
+    minutes, left = divmod(left, 60)
+    if days:
+        return f"{days}d {hours:02d}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {left:02d}s" if minutes else f"{left}s"
+
+
+def local(moment: float) -> str:
+    """Return UTC seconds as local time with its zone: `2026-11-21 15:00:00 CET`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(moment))

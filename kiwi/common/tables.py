@@ -1,0 +1,29 @@
+"""How `kiwi` prints nodes: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kiwi.common import durations
+
+HEAD = ("NODE", "PARTITION", "STATE", "HOLDER", "UNTIL", "LEFT", "")
+
+
+def as_json(nodes: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(list(nodes), indent=2)
+
+
+def as_table(nodes: Sequence[dict[str, Any]]) -> str:
+    """Return one line per node under a head, in columns as wide as they need to be."""
+    rows = [HEAD] + [_row(n) for n in nodes]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def _row(node: dict[str, Any]) -> tuple[str, ...]:
+    until = durations.local(node["until"]) if node["until"] else ""
+    left = durations.short(node["remaining"]) if node["remaining"] else ""
+    message = node["message"] or ("opening" if node["holder"] and not node["ready"] else "")
+    return (node["node"], node["partition"], node["state"], node["holder"] or "", until, left, message)

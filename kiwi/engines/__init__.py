@@ -1,0 +1,1 @@
+"""Ways to hand out a partition's nodes."""

@@ -1,0 +1,117 @@
+"""The engine of partitions that are booked: it keeps the rules of kiwi.booking.rules on the shared state."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kiwi.booking import rules
+from kiwi.booking.heartbeats import Reports
+from kiwi.booking.rules import Booking, Document, Seen
+from kiwi.booking.store import State
+from kiwi.common import durations
+from kiwi.common.errors import UsageError
+from kiwi.common.settings import Partition
+from kiwi.engines.base import Node, User
+
+log = logging.getLogger(__name__)
+
+
+class BookingEngine:
+    """Implements kiwi.engines.base.Engine for one partition; `longest` is the longest booking in seconds."""
+
+    def __init__(self, partition: Partition, state: State, reports: Reports, longest: int) -> None:
+        self.partition = partition
+        self.state = state
+        self.reports = reports
+        self._longest = longest
+
+    def nodes(self, names: Iterable[str] = ()) -> list[Node]:
+        wanted = self._known(names) or self.partition.nodes
+        document = self.state.latest()
+        seen = self.reports.read(wanted)
+        now = self.reports.now()
+        return [self._view(name, document.nodes.get(name), seen.get(name), now) for name in wanted]
+
+    def allocate(self, names: Sequence[str], user: User, seconds: int, *, dry_run: bool = False) -> list[Node]:
+        if not names:
+            raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
+        wanted = self._known(names)
+        durations.check(seconds, self._longest)
+        identity = os.urandom(6).hex()
+
+        def change(document: Document) -> Document:
+            now = self.reports.now()
+            booking = Booking(identity, user.name, user.uid, round(now, 3), round(now + seconds, 3))
+            return rules.allocate(document, wanted, booking, self.reports.read(wanted))
+
+        document = change(self.state.latest()) if dry_run else self.state.update(change)
+        if not dry_run:
+            self._record("booked", wanted, document)
+        return self._after(wanted, document)
+
+    def release(self, names: Sequence[str], user: User) -> list[Node]:
+        wanted = self._known(names)
+        touched: list[str] = []
+
+        def change(document: Document) -> Document:
+            new = rules.release(document, wanted, user.name, self.reports.now())
+            touched[:] = [n for n, b in new.nodes.items() if b != document.nodes[n]]
+            return new
+
+        document = self.state.update(change)
+        self._record("released", touched, document)
+        return self._after(touched, document)
+
+    def _known(self, names: Iterable[str]) -> list[str]:
+        """Return `names` each once; raise UsageError where one is not of this partition."""
+        names = list(dict.fromkeys(names))
+        unknown = [n for n in names if n not in self.partition.nodes]
+        if unknown:
+            raise UsageError(
+                f"partition {self.partition.name} has no node {', '.join(unknown)}", hint="see all nodes: kiwi info"
+            )
+        return names
+
+    def _after(self, names: Iterable[str], document: Document) -> list[Node]:
+        now = self.reports.now()
+        seen = self.reports.read(names)
+        return [self._view(name, document.nodes[name], seen.get(name), now) for name in names]
+
+    def _view(self, name: str, booking: Booking | None, seen: Seen | None, now: float) -> Node:
+        live = booking if booking and booking.live(now) else None
+        return Node(
+            node=name,
+            partition=self.partition.name,
+            state=rules.state_of(booking, seen, now),
+            holder=live.user if live else None,
+            until=live.until if live else None,
+            remaining=round(live.until - now, 3) if live else None,
+            booking=booking.id if booking else None,
+            ready=bool(live and seen and seen.report.open == live.id),
+            message=seen.report.message if seen else "",
+        )
+
+    def _record(self, event: str, names: Sequence[str], document: Document) -> None:
+        """Write a change of the document to the journal."""
+        first = document.nodes[names[0]]
+        self.journal(
+            {
+                "event": event,
+                "partition": self.partition.name,
+                "nodes": list(names),
+                "booking": first.id,
+                "user": first.user,
+                "until": first.until,
+                "generation": document.generation,
+            }
+        )
+
+    def journal(self, line: dict[str, Any]) -> None:
+        """Append one line to the journal, with the version and the file server's time. What happened stands anyway."""
+        try:
+            self.state.record({"version": 1, "time": round(self.reports.now(), 3), **line})
+        except OSError as exc:
+            log.warning("the journal of %s cannot be written: %s", self.partition.name, exc)

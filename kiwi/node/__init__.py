@@ -1,0 +1,1 @@
+"""A booked node's own duty: gate and clean-up."""

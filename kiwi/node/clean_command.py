@@ -1,0 +1,69 @@
+"""`kiwi clean`: what is called where a user leaves this machine without a booking that ends.
+
+Slurm's Epilog calls it after a user's last job on a node, `leavers` for users
+who are no longer in the site data.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+from kiwi.common.errors import FAILED, OK, UsageError
+from kiwi.node.cleanup import Target
+from kiwi.node.cleanup import clean as clean_up
+from kiwi.node.processes import is_system
+
+BYPASS = Path("/etc/kiwi/bypass")
+HIGHEST = 300.0  # seconds of grace
+
+
+def clean(who: str, grace: float) -> int:
+    """End all that `who` (a name, or the number of one who is gone) runs here; `grace` is in seconds.
+
+    Leaves the users who always pass the gate alone. Files in /tmp and the
+    crontab stay. Raises UsageError where the caller is not root, and for a
+    user who is unknown or the system's.
+    """
+    target = _target(who, grace)
+    if target.user in _bypass():
+        return OK
+    left = clean_up(target)
+    for survivor in left:
+        print(f"kiwi: still there: {survivor.pid} {survivor.name!a} of {who}", file=sys.stderr)
+    return FAILED if left else OK
+
+
+def _target(who: str, grace: float) -> Target:
+    if os.geteuid() != 0:
+        raise UsageError("only root can clean up after a user", hint="become root: sudo kiwi clean USER")
+    if not 0 <= grace <= HIGHEST:
+        raise UsageError(f"--grace: found {grace:g}; needs seconds from 0 to {HIGHEST:.0f}, such as 5")
+    target = Target(_name(who), _uid(who), grace, False)
+    if is_system(target.uid):
+        raise UsageError(f"{who} belongs to the system", hint="give a user of the cluster, such as carol")
+    return target
+
+
+def _uid(who: str) -> int:
+    try:
+        return int(who) if who.isdecimal() else pwd.getpwnam(who).pw_uid
+    except KeyError as exc:
+        raise UsageError(f"there is no user {who}", hint="give the uid of one who is gone, such as 10003") from exc
+
+
+def _name(who: str) -> str:
+    try:
+        return pwd.getpwuid(int(who)).pw_name if who.isdecimal() else who
+    except KeyError:
+        return who
+
+
+def _bypass() -> list[str]:
+    """Return the users whom the clean-up never touches."""
+    try:
+        return BYPASS.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,175 @@
+"""Slurm's jobs and why they wait, in plain words: what squeue says, parsed and explained.
+
+Reason codes: https://slurm.schedmd.com/job_reason_codes.html; states: man squeue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kiwi.common.errors import UsageError
+from kiwi.common.process import CommandError
+
+# No field in it is a text that the job's owner chose.
+FORMAT = "%i|%T|%r|%u|%P|%D|%N|%n|%S|%E"
+ID = re.compile(r"[0-9]+([_+][0-9]+)?")
+
+
+class Job(NamedTuple):
+    """One line of squeue; `nodes` it has or is given, `asked` it named (-w): hostlists, "" where there are none."""
+
+    id: str
+    state: str
+    reason: str
+    user: str
+    partition: str
+    size: str
+    nodes: str
+    asked: str
+    start: str
+    dependency: str
+
+    @property
+    def unavailable(self) -> str:
+        """The nodes that its reason says it cannot have."""
+        return self.reason.partition("UnavailableNodes:")[2].rstrip(")")
+
+
+class Why(NamedTuple):
+    """What keeps a job, and what its owner can do."""
+
+    what: str
+    todo: str
+
+
+WAIT = "Nothing to do: it starts by itself. scontrol show job {id} has Slurm's own estimate (StartTime)."
+LIMIT = "Wait until other jobs of yours end, or ask for less; an admin sees the limits with sacctmgr."
+STATES = {
+    "CONFIGURING": Why("it has its nodes, which are being powered up", "Nothing to do: it starts when they are."),
+    "RUNNING": Why("it runs", "Nothing to do."),
+    "COMPLETING": Why("it has ended, and its nodes are being tidied up", "Nothing to do."),
+    "COMPLETED": Why("it has ended well", "Nothing to do."),
+    "CANCELLED": Why("it was cancelled", "Submit it again if it was not meant to be."),
+    "FAILED": Why("it has ended with an error ({reason})", "Read its output, slurm-{id}.out where no name was given."),
+    "TIMEOUT": Why("it ran into its time limit", "Submit it again with more time (-t)."),
+    "NODE_FAIL": Why("a node of its failed", "Submit it again; with --requeue Slurm does so by itself."),
+    "OUT_OF_MEMORY": Why("it used more memory than it had asked for", "Submit it again with more (--mem)."),
+    "PREEMPTED": Why("it had to make room for another job", "Submit it again; with --requeue Slurm does so by itself."),
+    "SUSPENDED": Why("it is suspended", "An admin continues it: scontrol resume {id}"),
+    "BOOT_FAIL": Why("a node of its did not start", "Ask an admin for: reconfigure why NODE"),
+}
+# The longest prefix of the reason counts.
+REASONS = {
+    "None": Why("Slurm has not looked at it yet", "Look again in a few seconds."),
+    "Resources": Why("it is next in line, and what it asks for is in use", WAIT),
+    "Priority": Why("other jobs are before it in the line", WAIT),
+    "Dependency": Why("it waits for another job ({dependency})", "Nothing to do: it goes on when that one is through."),
+    "DependencyNeverSatisfied": Why(
+        "the job that it waits for ended in another way ({dependency}), so it never starts",
+        "scancel {id}, and submit it again without that dependency.",
+    ),
+    "BeginTime": Why(
+        "it must not begin before {start}: it was asked so, or it is a job whose node failed to start "
+        "(Slurm puts such a job back for a minute)",
+        "Wait, or have it tried at once: scontrol update jobid={id} starttime=now",
+    ),
+    "JobHeldUser": Why("its owner holds it", "scontrol release {id}"),
+    "JobHeldAdmin": Why("an admin holds it", "Ask the admin, who can: scontrol release {id}"),
+    "job requeued in held state": Why("it was put back and is held", "scontrol release {id}"),
+    "launch failed requeued held": Why(
+        "it could not be launched on its node, was put back and is held", "scontrol release {id}"
+    ),
+    "PartitionNodeLimit": Why(
+        "it asks for more nodes ({size}) than partition {partition} has or allows",
+        "sinfo -p {partition}; then: scontrol update jobid={id} numnodes=N",
+    ),
+    "PartitionTimeLimit": Why(
+        "its time limit is longer than partition {partition} allows",
+        "sinfo -p {partition} -o %l; then: scontrol update jobid={id} timelimit=TIME",
+    ),
+    "PartitionDown": Why("partition {partition} takes jobs but starts none", "Ask an admin."),
+    "PartitionInactive": Why("partition {partition} is closed", "Ask an admin, or use another partition (-p)."),
+    "ReqNodeNotAvail": Why(
+        "a node that it needs is down, drained, reserved or not free",
+        "sinfo -R shows why nodes are out of service. Without -w the job takes any other node.",
+    ),
+    "ReqNodeNotAvail, May be reserved": Why(
+        "the node that it names is in use, being powered down, or kept for a job before it", WAIT
+    ),
+    "Nodes required for job are DOWN": Why(
+        "nodes that it needs are down, drained or reserved", "sinfo -R shows why nodes are out of service."
+    ),
+    "NodeDown": Why("a node that it needs is down", "sinfo -R shows why nodes are out of service."),
+    "BadConstraints": Why(
+        "no node can ever be what it asks for ({size} nodes of partition {partition})",
+        "scancel {id}; compare what it asks for with: sinfo -p {partition} -N -l",
+    ),
+    "Reservation": Why("it waits for its reservation to begin", "scontrol show reservation"),
+    "ReservationDeleted": Why("its reservation is gone", "scancel {id}, and submit it again without it."),
+    "Licenses": Why("the licences that it asks for are in use", WAIT),
+    "JobArrayTaskLimit": Why("as many tasks of its array run as may run at once (%N in --array)", WAIT),
+    "Prolog": Why("its nodes are being made ready", "Nothing to do."),
+    "Cleaning": Why("it was put back, and its last run is being tidied up", "Nothing to do."),
+    "InvalidAccount": Why("its account is not valid", "scontrol update jobid={id} account=NAME"),
+    "InvalidQOS": Why("its quality of service (QOS) is not valid", "scontrol update jobid={id} qos=NAME"),
+    "AccountNotAllowed": Why("its account may not use partition {partition}", "Use another one (-A)."),
+    "QOSNotAllowed": Why("its QOS may not be used in partition {partition}", "Use another one (--qos)."),
+    "QOS": Why("a limit of its QOS is reached ({reason})", LIMIT),
+    "Assoc": Why("a limit of its account or user is reached ({reason})", LIMIT),
+    "Max": Why("a limit is reached ({reason})", LIMIT),
+}
+UNKNOWN = Why("Slurm says: {reason}", "man squeue explains the reason; scontrol show job {id} shows all of the job.")
+
+
+def parse(text: str) -> list[Job]:
+    """The jobs of `squeue -h -o FORMAT`; lines that are none are left out."""
+    rows = ([_word(cell) for cell in line.split("|")] for line in text.splitlines())
+    return [Job(*row) for row in rows if len(row) == len(Job._fields)]
+
+
+def _word(cell: str) -> str:
+    return "" if cell.strip() in ("(null)", "N/A") else cell.strip()
+
+
+def command(job: str) -> list[str]:
+    """The call of squeue that prints one job; UsageError where it is no job id."""
+    if not ID.fullmatch(job):
+        raise UsageError(f"job: found {job!r}; needs a job id such as 42 or 42_1")
+    return ["squeue", "-h", "-a", "--states=all", "-j", job, "-o", FORMAT]
+
+
+def find(number: str, call: Callable[[list[str]], str]) -> Job:
+    """A job as Slurm has it; `call` runs a command and returns its output.
+
+    UsageError where it is no job id, or Slurm does not know it; CommandError, and what else `call` raises.
+    """
+    try:
+        found = parse(call(command(number)))
+    except CommandError as exc:
+        if "Invalid job id" not in exc.stderr:
+            raise
+        found = []
+    if not found:
+        hint = "squeue -a lists the jobs that it knows; it forgets one five minutes after its end"
+        raise UsageError(f"job: found {number}, which Slurm does not know", hint=hint)
+    return found[0]
+
+
+def explain(job: Job) -> Why:
+    """What keeps a job, and what its owner can do."""
+    reason = job.reason.replace("_", " ")
+    known = [key for key in REASONS if reason.lower().startswith(key.lower())]
+    if job.state in STATES:
+        found = STATES[job.state]
+    else:
+        found = REASONS[max(known, key=len)] if known else UNKNOWN
+    words = {**job._asdict(), "start": job.start.replace("T", " ") or "its time"}
+    return Why(found.what.format(**words), found.todo.format(**words))
+
+
+def sentence(job: Job) -> str:
+    """Job, owner, state and what keeps it, as one sentence."""
+    where = f" on {job.nodes}" if job.nodes else ""
+    return f"job {job.id} of {job.user}, {job.state.lower()}{where}: {explain(job).what}."

@@ -1,0 +1,1 @@
+"""The command line: arguments, tables, one module per family of commands."""

@@ -1,0 +1,1 @@
+"""One cluster's parts together: what is known, observed and in its inventory."""

@@ -1,0 +1,57 @@
+"""One cluster as the driver has it in hand, and what is observed of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from reconfigure.clusterdir import lock, paths
+from reconfigure.clusterdir.paths import Home
+from reconfigure.model import records
+from reconfigure.model.records import Node
+from reconfigure.planning import cooldown
+from reconfigure.planning.plan import Observed
+from reconfigure.providers.base import Provider
+from reconfigure.site import data as site_data
+from reconfigure.slurm.controller import Controller
+from reconfigure.ssh import authority
+from reconfigure.terraform.client import Terraform
+
+
+class Cluster:
+    """One cluster as the driver works on it: its nodes, Terraform, provider and controller."""
+
+    def __init__(self, home: Home, provider: Callable[[Home, str], Provider]) -> None:
+        self.home = home
+        self.site = site_data.freeze(paths.read_json(home.site))
+        self.nodeset: dict[str, Node] = records.nodeset(home.nodeset)
+        self.provider = provider(home, self.site.subnet)
+        self.terraform = Terraform(home.local, lock.environment(home))
+        self.controller = Controller(home, self.nodeset["login"])
+
+    @property
+    def has_slurm(self) -> bool:
+        return any(node.role == "slurm" for node in self.nodeset.values())
+
+    def observe(self) -> Observed:
+        """Terraform's state, machines and, where the login node runs, Slurm's states."""
+        found = Observed(
+            self.terraform.instances(),
+            tuple(self.provider.observe()),
+            new=authority.new(self.home),
+            identities=authority.identities(self.home),
+            written=self._written(),
+            held=cooldown.held(cooldown.read(self.home), time.time()),
+        )
+        if not self.has_slurm or not found.healthy("login"):
+            return found
+        remade, running = authority.remade(self.home), self.controller.running()
+        return replace(found, slurm=self.controller.nodes(), remade=remade, running=running)
+
+    def _written(self) -> frozenset[str]:
+        path = self.home.names
+        return frozenset(paths.read_json(path)["nodes"]) if path.exists() else frozenset()
+
+    def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")

@@ -1,0 +1,94 @@
+"""The inventory: nodeset records that exist in Terraform's state (docs/seams.md, section 2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconfigure.clusterdir import paths
+from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.model import records
+from reconfigure.model.records import Node
+from reconfigure.site import releases
+from reconfigure.terraform.client import Terraform
+from reconfigure.terraform.events import Instance
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Variables of each host, members of each group, variables of all."""
+
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def data(self) -> dict[str, Any]:
+        return {"hosts": dict(self.hosts), "groups": dict(self.groups), "variables": dict(self.variables)}
+
+
+def ssh_arguments(home: Home, name: str) -> str:
+    """Strict options for Ansible's ssh: the cluster's CA, the node's name."""
+    options = {
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": home.known_hosts,
+        "GlobalKnownHostsFile": "none",
+        "HostKeyAlias": name,
+        "IdentitiesOnly": "yes",
+    }
+    return " ".join(f"-o {key}={value}" for key, value in options.items())
+
+
+def build(
+    home: Home,
+    nodeset: Mapping[str, Node],
+    state: Mapping[str, Instance],
+    baked: Mapping[str, Mapping[str, str]],
+    facts: Mapping[str, Mapping[str, Any]],
+) -> Inventory:
+    """Pure: records, state and facts of each node's release in, inventory out. All groups are named, also empty ones.
+
+    The login node is the host `login`, in no group: Ansible warns of a group
+    that has a host's name, and `hosts: login` needs none.
+    """
+    there = [node for name, node in nodeset.items() if name in state]
+    hosts = {node.name: _variables(home, node, state[node.name], facts[node.name]) for node in there}
+    groups: dict[str, list[str]] = {"slurm": [], "booking": [], "nodes": []}
+    groups |= {f"partition_{node.partition}": [] for node in nodeset.values() if node.partition}
+    for node in (node for node in there if node.role != "login"):
+        for group in (node.role, "nodes", f"partition_{node.partition}"):
+            groups[group].append(node.name)
+    variables = {
+        "nodeset": {name: node.data() for name, node in nodeset.items()},
+        "cluster_home": str(home.path),
+        "kiwi_repo": str(REPO),
+        "images_baked": dict(baked),
+    }
+    return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
+
+
+def _variables(home: Home, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "node": {**node.data(), "instance": instance.id},
+        "release": dict(facts),
+        "ansible_host": node.address,
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(home.control_key),
+        "ansible_ssh_common_args": ssh_arguments(home, node.name),
+    }
+
+
+def load(home: Home) -> Inventory:
+    """The inventory of a cluster as it is now; without hosts where it does not exist yet."""
+    if not home.nodeset.exists():
+        return build(home, {}, {}, {}, {})
+    named = paths.read_json(home.variables)["images"]
+    baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
+    state = Terraform(home.local, os.environ).instances()
+    nodeset, images = records.nodeset(home.nodeset), paths.read_json(home.site)["images"]
+    known = {name: releases.facts(name) for name in releases.known()}
+    there = [node for name, node in nodeset.items() if name in state]
+    facts = {node.name: known[releases.of_machine(home, node, images)] for node in there}
+    return build(home, nodeset, state, baked, facts)

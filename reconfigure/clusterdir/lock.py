@@ -1,0 +1,197 @@
+"""One change at a time: the lock of a cluster, and the end of rivals.
+
+Terraform and ansible-runner close inherited descriptors, so a child of a
+driver that was killed with -9 would go on without holding the lock. Every
+child of a change therefore carries KIWI_LOCK=<home> in its environment, and
+whoever takes the lock first ends what still carries it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kiwi.common import process
+from kiwi.common.errors import BusyError
+from reconfigure.clusterdir.paths import Home
+
+log = logging.getLogger(__name__)
+MARK = "KIWI_LOCK"
+WAIT = 120.0  # seconds that a person's command waits for another change
+INTERRUPT_GRACE = 15.0  # seconds that Terraform has to save its state
+TERM_GRACE = 3.0
+
+
+@contextmanager
+def locked(home: Home, wait: float | None) -> Iterator[None]:
+    """Hold the lock of a cluster, rivals ended; wait at most `wait` seconds (None: for ever).
+
+    Raises BusyError, naming the holder, where it stays taken.
+    """
+    with hold(home.path / "lock", wait):
+        end_rivals(home)
+        try:
+            yield
+        except BaseException:  # our own children must not go on without the lock
+            end_rivals(home)
+            raise
+
+
+@contextmanager
+def hold(path: Path, wait: float | None) -> Iterator[None]:
+    """Hold a lock file, signed with who holds it; BusyError after `wait` seconds."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = _take(path, wait)
+    try:
+        _sign(number)
+        yield
+    finally:
+        os.close(number)
+
+
+def _take(path: Path, wait: float | None) -> int:
+    until = None if wait is None else time.monotonic() + wait
+    told = False
+    while True:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if _try(number):
+            if path.exists() and os.fstat(number).st_ino == path.stat().st_ino:
+                return number
+        elif until is not None and time.monotonic() >= until:
+            holder = _holder(number)
+            os.close(number)
+            raise BusyError(f"{path} is held by {holder}", hint="wait for it, or end it, and try again")
+        elif not told:
+            told = True
+            log.info("waiting for %s", _holder(number))
+        os.close(number)
+        time.sleep(0.1)
+
+
+def _try(number: int) -> bool:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(number: int) -> None:
+    command = " ".join(["reconfigure", *sys.argv[1:]])
+    text = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
+    os.ftruncate(number, 0)
+    os.pwrite(number, text.encode(), 0)
+
+
+def _holder(number: int) -> str:
+    try:
+        data = json.loads(os.pread(number, 4096, 0))
+        since = time.strftime("%H:%M:%S", time.localtime(data["since"]))
+        return f"process {data['pid']} (`{data['command']}`, since {since})"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The environment for children of a change: this one's with the mark."""
+    return {**os.environ, MARK: str(home.path)}
+
+
+def end_rivals(home: Home) -> None:
+    """End every process that carries the mark of this cluster, until none is found."""
+    rounds = ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERM_GRACE), (signal.SIGKILL, TERM_GRACE))
+    for number, grace in rounds:
+        if not (rivals := marked(home)):
+            return
+        log.warning("ending what a killed run left: %s", ", ".join(f"{p} ({_name(p)})" for p in rivals))
+        _end(home, number, grace)
+    while rivals := marked(home):
+        _signal(rivals, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _end(home: Home, number: signal.Signals, grace: float) -> None:
+    """Signal every rival once, also those that are born meanwhile; wait until none is left."""
+    until = time.monotonic() + grace
+    told: set[int] = set()
+    while (rivals := marked(home)) and time.monotonic() < until:
+        targets = set(_first(rivals, number)) - told
+        _signal(targets, number)
+        told |= targets
+        time.sleep(0.05)
+
+
+def _first(rivals: list[int], number: signal.Signals) -> list[int]:
+    """Whom to signal: an interrupt goes to Terraform alone as long as it runs.
+
+    Its children (a machine being made) must end by themselves, so that the
+    state knows of them.
+    """
+    terraforms = [p for p in rivals if "terraform" in _name(p) or _name(p) == "tofu"]
+    return terraforms if number == signal.SIGINT and terraforms else rivals
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGTERM if process.ignores(pid, number) else number)
+        except ProcessLookupError:
+            continue
+
+
+def marked(home: Home) -> list[int]:
+    """Processes with the mark of this cluster, besides this one and its ancestors.
+
+    Those of a container on this host are another control host's, where the same path is another folder.
+    """
+    mark = f"{MARK}={home.path}".encode()
+    own, here = _ancestors(), _namespace(Path("/proc/self"))
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) in own or _idle_ssh(entry):
+            continue
+        if mark in _read(entry / "environ").split(b"\0") and _namespace(entry) == here:
+            found.append(int(entry.name))
+    return found
+
+
+def _namespace(entry: Path) -> str:
+    """The PID namespace of a process (pid_namespaces(7)), "" where it is gone."""
+    try:
+        return os.readlink(entry / "ns/pid")
+    except OSError:
+        return ""
+
+
+def _idle_ssh(entry: Path) -> bool:
+    """Ansible's shared SSH connections outlive it for a minute and do nothing by themselves."""
+    return _read(entry / "cmdline").startswith(b"ssh: ")
+
+
+def _ancestors() -> set[int]:
+    found, pid = set(), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        stat = _read(Path(f"/proc/{pid}/stat"))
+        pid = int(stat.rpartition(b")")[2].split()[1]) if stat else 0
+    return found
+
+
+def _name(pid: int) -> str:
+    arguments = _read(Path(f"/proc/{pid}/cmdline")).split(b"\0")
+    return " ".join(a.decode(errors="replace").rpartition("/")[2] for a in arguments[:3])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

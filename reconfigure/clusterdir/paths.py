@@ -1,0 +1,162 @@
+"""Where everything of a cluster lies on the control host (drawn in docs/seams.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kiwi.common.errors import KiwiError, UsageError
+
+REPO = Path(__file__).resolve().parents[2]
+NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
+NAME_GOOD = "1 to 10 lower-case letters and digits, beginning with a letter, such as kiwi"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one cluster, and the names of what lies in it."""
+
+    root: Path
+    cluster: str
+
+    @property
+    def path(self) -> Path:
+        return self.root / "clusters" / self.cluster
+
+    @property
+    def local(self) -> Path:
+        """Terraform's root module with the state."""
+        return self.path / "terraform" / "local"
+
+    @property
+    def state(self) -> Path:
+        return self.local / "terraform.tfstate"
+
+    @property
+    def variables(self) -> Path:
+        """Terraform's cluster, nodeset and images."""
+        return self.local / "cluster.auto.tfvars.json"
+
+    @property
+    def names(self) -> Path:
+        """The nodes that Terraform is told shall exist."""
+        return self.local / "nodes.auto.tfvars.json"
+
+    @property
+    def nodeset(self) -> Path:
+        return self.path / "nodeset.json"
+
+    @property
+    def site(self) -> Path:
+        return self.path / "site.json"
+
+    @property
+    def saved(self) -> Path:
+        """Which Slurm wrote what slurmctld saved; outlives `down`, as that does."""
+        return self.path / "data" / "slurm.json"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.path / "known_hosts"
+
+    @property
+    def control_key(self) -> Path:
+        return self.path / "keys" / "control"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def journal(self) -> Path:
+        return self.log / "journal.jsonl"
+
+    @property
+    def ansible(self) -> Path:
+        """Output and events of each playbook that the driver ran, in a folder of its own."""
+        return self.log / "ansible"
+
+    @property
+    def doing(self) -> Path:
+        """What the holder of the lock does at this moment."""
+        return self.run / "doing.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics"
+
+    def identity(self, node: str) -> Path:
+        return self.path / "identity" / node
+
+    def require(self) -> Home:
+        """Return itself; UsageError where the cluster was never set up."""
+        if not self.nodeset.exists():
+            raise UsageError(f"there is no cluster '{self.cluster}' in {self.root}", hint="bin/up makes one")
+        return self
+
+
+def default_cluster(environment: Mapping[str, str]) -> str:
+    """KIWI_CLUSTER, else cluster_name of the shipped site data."""
+    if environment.get("KIWI_CLUSTER"):
+        return environment["KIWI_CLUSTER"]
+    data = yaml.safe_load((REPO / "group_vars" / "all.yml").read_text(encoding="utf-8"))
+    return str(data["cluster_name"])
+
+
+def home(cluster: str, environment: Mapping[str, str] = os.environ) -> Home:
+    """The Home of a cluster below KIWI_ROOT; UsageError for a name that could leave it."""
+    if not NAME.fullmatch(cluster):
+        raise UsageError(f"cluster name: found {cluster!r}; needs {NAME_GOOD}")
+    return Home(Path(environment.get("KIWI_ROOT") or "/var/lib/kiwi"), cluster)
+
+
+def require_room(path: Path, needed: int) -> None:
+    """KiwiError where the disk of a folder has less than `needed` bytes left."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        left = f"{free >> 20} MB left below {path}, {needed >> 20} MB needed"
+        raise KiwiError(f"the disk of the control host is full: {left}")
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> bool:
+    """Replace a file as a whole (temporary file, fsync, rename); return whether it changed."""
+    if path.exists() and path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o777 == mode:
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        os.fchmod(number, mode)
+        file.write(text)
+        file.flush()
+        os.fsync(number)
+    os.replace(name, path)
+    return True
+
+
+def write_json(path: Path, data: object) -> bool:
+    """Write JSON as `write` does, keys sorted; return whether it changed."""
+    return write(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; UsageError naming the file where it is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise UsageError(f"{path} is not JSON: {exc}") from exc
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} holds no JSON object")
+    return found

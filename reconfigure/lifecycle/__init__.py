@@ -1,0 +1,1 @@
+"""A cluster's beginning and end on the control host."""

@@ -1,0 +1,99 @@
+"""Remove a cluster from this host; its data and keys only with --all. Needs no Terraform."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from kiwi.common.errors import KiwiError
+from reconfigure.clusterdir import lock, paths
+from reconfigure.clusterdir.paths import Home
+from reconfigure.model import records
+from reconfigure.providers.base import Provider
+from reconfigure.reports import metrics
+from reconfigure.site import data as site_data
+from reconfigure.slurm.controller import Controller
+from reconfigure.worker import supervisor
+
+log = logging.getLogger(__name__)
+KEPT = ("data", "ca", "keys", "lock")
+
+
+def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool) -> None:
+    """Stop the worker, remove machines and what was changed on the host, then the home.
+
+    Raises KiwiError, before any file is removed, where something of the home is still mounted.
+    """
+    subnet = _subnet(home)
+    supervisor.stop(home)
+    metrics.remove(home)
+    with lock.locked(home, lock.WAIT):
+        machines = provider(home, subnet)
+        if any(machine.name == "login" and machine.state == "running" for machine in machines.observe()):
+            _save_jobs(home)
+        machines.teardown()
+        if busy := mounts(home.path):
+            raise KiwiError(f"still mounted: {', '.join(busy)}; nothing was removed", hint="unmount them and try again")
+        for path in home.path.iterdir():
+            if path.name not in KEPT or (everything and path.name != "lock"):
+                _remove(path)
+        (home.path / "lock").unlink()
+        if not any(home.path.iterdir()):
+            home.path.rmdir()
+    if everything:
+        _images(home.root)
+
+
+def _save_jobs(home: Home) -> None:
+    """Have slurmctld write its state, which it otherwise does seconds late."""
+    with contextlib.suppress(KiwiError):
+        Controller(home, records.nodeset(home.nodeset)["login"]).call(["systemctl", "stop", "slurmctld"])
+
+
+def _subnet(home: Home) -> str:
+    """The subnet that the cluster was made with; the shipped one where it never got so far."""
+    if home.site.exists():
+        return str(paths.read_json(home.site)["subnet"])
+    return str(site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")["subnet"])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def mounts(path: Path) -> list[str]:
+    """What is mounted below a folder, here."""
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    targets = [line.split()[1].encode().decode("unicode_escape") for line in lines]
+    return [target for target in targets if target == str(path) or target.startswith(f"{path}/")]
+
+
+def _images(root: Path) -> None:
+    """Remove images that no other cluster needs, and the folders that are empty then; one caller at a time."""
+    removal = root / "images" / ".removal"
+    with contextlib.suppress(FileNotFoundError), lock.hold(removal, lock.WAIT):  # not found: another was quicker
+        _remove_images(root)
+        for path in (removal.with_name(".lock"), removal):
+            path.unlink(missing_ok=True)
+    for folder in (root / "images", root / "clusters", root):
+        with contextlib.suppress(FileNotFoundError):
+            if not any(folder.iterdir()) and not folder.is_mount():  # KIWI_ROOT may be a disk of its own
+                os.rmdir(folder)
+
+
+def _remove_images(root: Path) -> None:
+    """Remove images that no other cluster's machines are, or will be, made of."""
+    mounted = Path("/proc/self/mounts").read_text(encoding="utf-8")
+    variables = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/*.tfvars.json")]
+    states = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/terraform.tfstate")]
+    for image in sorted((root / "images").glob("[!.]*")):
+        if not any(str(image).partition(".part-")[0] in text for text in (mounted, *variables, *states)):
+            log.info("removing the image %s", image.name)
+            _remove(image)

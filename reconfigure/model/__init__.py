@@ -1,0 +1,1 @@
+"""The records that the parts exchange (docs/seams.md)."""

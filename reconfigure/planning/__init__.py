@@ -1,0 +1,1 @@
+"""Decisions: what is observed and asked for becomes a plan."""

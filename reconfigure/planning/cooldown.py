@@ -1,0 +1,99 @@
+"""Nodes that do not come up are left alone for a while: a job that is requeued at once must not make them each second.
+
+The first failure of a passing kind (a machine that stops, an SSH that refuses, a
+bundle that fails) costs nothing but itself. From the second in a row the node is
+drained for a minute, each time twice as long. What cannot even be planned (no such
+image) is permanent until a person mends it: drained for the longest time at once,
+and so are the powered-down nodes that would be made in the same way. A node that came up
+and that Slurm gave up (resume_fail) is not counted: ResumeTimeout is between two of these.
+
+HOME/cooldown.json: {"version": 1, "nodes": {NAME: {failures, failed, until, reason}}}
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reconfigure.clusterdir import paths
+from reconfigure.clusterdir.paths import Home
+
+FIRST, LONGEST = 60.0, 600.0  # seconds that a node is left alone
+FORGET = 3600.0  # seconds after which a failure is no longer followed by the next
+LOOK = 5.0  # seconds between two looks of the worker while a node is left alone
+MARK = "; left alone until "
+REASON = 150  # characters of the cause, so that Slurm shows all of it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Failures in a row, when the last one was, until when (unix s; 0: not at all) the node is left alone."""
+
+    failures: int
+    failed: float
+    until: float
+    reason: str
+
+    @property
+    def told(self) -> str:
+        """The reason that Slurm shows."""
+        return f"{self.reason[:REASON]}{MARK}{time.strftime('%H:%M UTC', time.gmtime(self.until))}"
+
+
+Table = Mapping[str, Entry]
+
+
+def after(before: Entry | None, reason: str, now: float, *, permanent: bool) -> Entry:
+    """The entry of a node that has failed (again)."""
+    recent = before is not None and now - before.failed < FORGET
+    failures = before.failures + 1 if before is not None and recent else 1
+    passing = 0.0 if failures == 1 else min(FIRST * 2 ** (failures - 2), LONGEST)
+    seconds = LONGEST if permanent else passing
+    return Entry(failures, now, now + seconds if seconds else 0.0, reason)
+
+
+def held(table: Table, now: float) -> dict[str, str]:
+    """Nodes that are left alone now, with the reason for Slurm."""
+    return {name: entry.told for name, entry in table.items() if entry.until > now}
+
+
+def waits(table: Table) -> bool:
+    """Whether something has to be done later: a node to be drained once it is off, or to be given back."""
+    return any(entry.until for entry in table.values())
+
+
+def read(home: Home) -> dict[str, Entry]:
+    """The table; empty where there is none."""
+    path = _path(home)
+    return {name: Entry(**entry) for name, entry in paths.read_json(path)["nodes"].items()} if path.exists() else {}
+
+
+def failed(home: Home, reasons: Mapping[str, str], now: float, *, permanent: bool) -> None:
+    """Note failures."""
+    table = read(home)
+    _write(home, table | {n: after(table.get(n), why, now, permanent=permanent) for n, why in reasons.items()})
+
+
+def well(home: Home, names: Iterable[str]) -> None:
+    """Forget the failures of nodes that came up."""
+    table, gone = read(home), set(names)
+    if gone & table.keys():
+        _write(home, {name: entry for name, entry in table.items() if name not in gone})
+
+
+def freed(home: Home, now: float) -> None:
+    """Note that the nodes whose time is over were given back; their failures still count."""
+    table = read(home)
+    over = {name: Entry(e.failures, e.failed, 0.0, e.reason) for name, e in table.items() if 0 < e.until <= now}
+    if over:
+        _write(home, table | over)
+
+
+def _path(home: Home) -> Path:
+    return home.path / "cooldown.json"
+
+
+def _write(home: Home, table: Table) -> None:
+    paths.write_json(_path(home), {"version": 1, "nodes": {name: asdict(entry) for name, entry in table.items()}})

@@ -1,0 +1,52 @@
+"""What a provider of machines offers the driver, beside its Terraform module.
+
+Terraform makes and removes machines; it misses those that died. A Provider
+sees them, and clears what Terraform does not know of. Seam 2 of docs/seams.md;
+tests/contract/terraform/test_provider.py is what every provider must pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+STATES = ("running", "stopped", "error")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine as it really is.
+
+    `instance` is the id of its Terraform resource and `image` the hash of the
+    image it was made from. `state` is one of STATES: `stopped` ran and ended,
+    `error` was never whole or was not wholly removed. `fault` is a sentence
+    that says why it does not run, "" where it runs.
+    """
+
+    name: str
+    instance: str
+    image: str
+    state: str
+    fault: str
+
+
+class Provider(Protocol):
+    """Each method may be repeated, and finishes what an interrupted call began.
+
+    All raise CommandError where a program of the host or the cloud fails.
+    """
+
+    def check(self) -> None:
+        """Raise UsageError where machines cannot be here with this site data; changes nothing."""
+
+    def prepare(self) -> None:
+        """Make what the machines of the cluster share: network and data."""
+
+    def observe(self) -> tuple[Machine, ...]:
+        """All machines and remains of machines of the cluster, by name."""
+
+    def clear(self, name: str, instance: str | None = None) -> None:
+        """Remove one instance of a node, or all of that name; nothing to do where there is none."""
+
+    def teardown(self) -> None:
+        """Remove all machines and the network, keep data."""

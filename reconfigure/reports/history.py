@@ -1,0 +1,127 @@
+"""What happened to a node, told from the event journal. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from reconfigure.clusterdir.journal import Event
+
+KINDS = {
+    "resume": "Slurm asked for it",
+    "suspend": "Slurm asked to have it removed",
+    "resume_fail": "Slurm gave it up: it did not register within ResumeTimeout",
+    "reboot": "somebody asked for it to be made anew (scontrol reboot)",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step: when it ended (unix s), the event's name, in words, how long it took (s)."""
+
+    time: float
+    event: str
+    text: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Story:
+    """The last change of a node. `failure` is the event of its failure, `over` whether all of it is done."""
+
+    lines: tuple[Line, ...] = ()
+    failure: Event | None = None
+    over: bool = True
+
+
+def story(node: str, events: Iterable[Event]) -> Story:
+    """The last change of a node, with the failure that its last removal followed from."""
+    mine = [event for event in events if node in event["nodes"]]
+    last = _last(mine)
+    told = list(last)
+    if last and _kind(last) == "suspend":
+        before = _last(mine[: mine.index(last[0])])
+        if _failure(before):
+            told = [event for event in mine if event in before or event in last]
+    over = not told or told[-1]["event"] in ("done", "refused", "nothing", "cleanup")
+    return Story(tuple(_line(node, event) for event in told if event["event"] in WORDS), _failure(told), over)
+
+
+def _last(mine: Sequence[Event]) -> list[Event]:
+    """The events of the newest change: its requests, and all of the round that they led to."""
+    for event in reversed(mine):
+        if event["event"] == "request" or event.get("round") or event.get("requests"):
+            ids = {event["request"]} if event["event"] == "request" else set(event.get("requests") or ())
+            number = event.get("round")
+            return [e for e in mine if e.get("request") in ids or _of_round(e, number, ids)]
+    return []
+
+
+def _of_round(event: Event, number: str | None, ids: set[str]) -> bool:
+    if number is not None and event.get("round") == number:
+        return True
+    return bool(ids & set(event.get("requests") or ()))
+
+
+def _kind(told: Sequence[Event]) -> str:
+    return next((str(event["kind"]) for event in reversed(told) if event["event"] == "request"), "")
+
+
+def _failure(told: Sequence[Event]) -> Event | None:
+    return next((event for event in reversed(told) if event["event"] in ("failed", "refused")), None)
+
+
+def _line(node: str, event: Event) -> Line:
+    return Line(event["time"], event["event"], WORDS[event["event"]](node, event), event.get("seconds"))
+
+
+def _request(node: str, event: Event) -> str:
+    jobs = ", ".join(event.get("jobs") or ())
+    return f"{KINDS.get(event['kind'], event['kind'])}{', for job ' if jobs else ''}{jobs}"
+
+
+def _round(node: str, event: Event) -> str:
+    count = len(event["nodes"])
+    what = "the worker began with it" if event.get("requests") else f"`{event['command']}` began with it"
+    return f"{what} and {count - 1} more" if count > 1 else what
+
+
+def _slurm(node: str, event: Event) -> str:
+    reason = textwrap.shorten(event.get("reason") or "", 60, placeholder=" …")
+    return f"Slurm was told {event['state']}{': ' if reason else ''}{reason}"
+
+
+def _terraform(node: str, event: Event) -> str:
+    if node in (event.get("failed") or ()):
+        return "Terraform could not do it"
+    if node in event.get("replace", ()):
+        return "Terraform made its machine anew"
+    return "Terraform removed its machine" if node in event.get("destroy", ()) else "Terraform made its machine"
+
+
+def _playbook(node: str, event: Event) -> str:
+    failed = node in (event.get("failed") or ())
+    return "the playbook ran on it, and failed" if failed else "the playbook made it a node"
+
+
+def _fixed(text: str) -> Callable[[str, Event], str]:
+    return lambda node, event: text
+
+
+WORDS: dict[str, Callable[[str, Event], str]] = {
+    "request": _request,
+    "stray": _fixed("it ran while Slurm had it powered down, and is removed"),
+    "round": _round,
+    "slurm": _slurm,
+    "clear": _fixed("a machine that Terraform did not know of was removed"),
+    "terraform": _terraform,
+    "machines": _fixed("its machine was waited for"),
+    "playbook": _playbook,
+    "register": _fixed("its slurmd was restarted, so that it registers"),
+    "failed": lambda node, event: f"FAILED: {' '.join(event['reason'].split())}",
+    "refused": lambda node, event: f"refused: {' '.join(event['reason'].split())}",
+    "nothing": _fixed("nothing had to be done"),
+    "cleanup": _fixed("what was left of it was removed"),
+    "done": _fixed("the change was over"),
+}

@@ -1,0 +1,116 @@
+"""What `reconfigure status` shows: every node as Terraform, its machine and Slurm have it, and what goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reconfigure.cluster.cluster import Cluster
+from reconfigure.clusterdir import journal
+from reconfigure.clusterdir.journal import Event
+from reconfigure.model import records
+from reconfigure.model.records import Node
+from reconfigure.planning.plan import Observed
+from reconfigure.reports import snapshot
+from reconfigure.rounds import progress
+from reconfigure.worker import serve
+
+FAILURES = 5  # of the last ones are shown
+
+
+@dataclass(frozen=True)
+class Row:
+    """One node; empty strings where there is nothing to say."""
+
+    node: str
+    role: str
+    address: str
+    terraform: str
+    machine: str
+    slurm: str
+    event: str
+
+
+def rows(nodeset: Mapping[str, Node], observed: Observed, events: Sequence[Event]) -> tuple[Row, ...]:
+    """One row a node of the nodeset."""
+    last = journal.last_events(events)
+    machines = {m.name: f"{m.state} ({m.fault})" if m.fault else m.state for m in observed.machines}
+    found = []
+    for name, node in sorted(nodeset.items(), key=_order):
+        entry, slurm = observed.state.get(name), observed.slurm_node(name)
+        made = "" if entry is None else "tainted" if entry.tainted else "made"
+        state = slurm.state.lower() if slurm else ""
+        event = _event(last.get(name, {}))
+        found.append(Row(name, node.role, node.address, made, machines.get(name, ""), state, event))
+    return tuple(found)
+
+
+def _order(item: tuple[str, Node]) -> tuple[bool, str, int]:
+    """Login first, then partitions, their nodes by number."""
+    name, node = item
+    return (node.role != "login", node.partition, int(name.rpartition("-")[2] or 0) if node.partition else 0)
+
+
+def _event(event: Mapping[str, Any]) -> str:
+    return f"{clock(event['time'])} {event['event']}" if event else ""
+
+
+def clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def failures(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """The last events that tell why something was not done, oldest first."""
+    found = [event for event in events if event["event"] in ("failed", "refused", "round failed")]
+    keys = ("time", "event", "nodes", "step", "reason")
+    return [{key: event.get(key) for key in keys} for event in found[-FAILURES:]]
+
+
+def data(cluster: Cluster) -> dict[str, Any]:
+    """Everything, as --json prints it."""
+    pid, asked, events = serve.worker(cluster.home), snapshot.waiting(cluster.home), journal.read(cluster.home)[0]
+    observed = snapshot.observe(cluster)
+    return {
+        "cluster": cluster.home.cluster,
+        "nodes": [asdict(row) for row in rows(cluster.nodeset, observed, events)],
+        "slurm": None if not cluster.has_slurm else observed.slurm is not None,
+        "queue": len(asked),
+        "oldest": min((request.time for request in asked), default=None),
+        "worker": {"alive": pid is not None, "pid": pid},
+        "doing": progress.now(cluster.home),
+        "failures": failures(events),
+    }
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """The same as a table."""
+    titles = ("node", "role", "address", "terraform", "machine", "slurm", "event")
+    lines = [titles, *(tuple(str(row[title]) or "-" for title in titles) for row in found["nodes"])]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
+    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*shown, "", *_work(found), *_failures(found["failures"])])
+
+
+def _work(found: Mapping[str, Any]) -> list[str]:
+    """Worker, queue and what is done now."""
+    worker = f"runs (process {found['worker']['pid']})" if found["worker"]["alive"] else "does not run"
+    waits = f", the oldest since {clock(found['oldest'])}" if found["oldest"] else ""
+    lines = [f"queue: {found['queue']} requests{waits}; worker: {worker}"]
+    if doing := found["doing"]:
+        lines.append(f"now: {doing['step']} of {records.fold(doing['nodes'])}, since {clock(doing['since'])}")
+    if found["slurm"] is False:
+        lines.append("Slurm does not answer: the login node is down or ill (bin/up brings it back)")
+    return lines
+
+
+def _failures(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not events:
+        return []
+    lines = ["", "last failures (reconfigure why NODE tells the story):"]
+    for event in events:
+        who = records.fold(event["nodes"]) if event["nodes"] else "round"
+        when, reason = time.localtime(event["time"]), " ".join(event["reason"].split())
+        lines.append(f"  {time.strftime('%m-%d %H:%M:%S', when)}  {who}: {reason}")
+    return lines

@@ -1,0 +1,47 @@
+"""What the holder of the lock does at this moment: run/doing.json, for `status` alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reconfigure.clusterdir.journal import FULL
+from reconfigure.clusterdir.paths import Home
+
+
+@contextmanager
+def doing(home: Home, step: str, nodes: Iterable[str], round_id: str) -> Iterator[None]:
+    """Say {pid, step, nodes, since, round} as long as the block runs; then what was said before it."""
+    before = home.doing.read_bytes() if home.doing.exists() else b""
+    said = {"pid": os.getpid(), "step": step, "nodes": sorted(nodes), "since": time.time(), "round": round_id}
+    _say(home.doing, json.dumps(said).encode())
+    try:
+        yield
+    finally:
+        _say(home.doing, before)
+
+
+def _say(path: Path, text: bytes) -> None:
+    """Replace the file; nothing that has to outlast a power cut, so it is not synced, nor that a full disk may stop."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(text)
+    except OSError as exc:
+        if exc.errno not in FULL:
+            raise
+    part.replace(path)
+
+
+def now(home: Home) -> dict[str, Any] | None:
+    """What is being done; None where nothing is, also where who said so was killed."""
+    try:
+        said: dict[str, Any] = json.loads(home.doing.read_bytes())
+        return said if Path(f"/proc/{said['pid']}").exists() else None
+    except (FileNotFoundError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Slurm as the control host reaches it: the connection, its nodes' states."""

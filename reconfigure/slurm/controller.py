@@ -1,0 +1,128 @@
+"""The one connection to the controller: OpenSSH with a shared master (docs/seams.md, section 4).
+
+`follow` is the session that holds the master; scontrol calls go through it
+while it lives and make a connection of their own where it does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from kiwi.common import process
+from kiwi.common.errors import UnreachableError
+from kiwi.common.process import Child, CommandError, Result
+from reconfigure.clusterdir.paths import Home
+from reconfigure.model.records import Node
+from reconfigure.slurm import nodes as slurm_nodes
+from reconfigure.slurm.nodes import SlurmNode
+
+log = logging.getLogger(__name__)
+FOLLOW = ("python3", "/usr/lib/kiwi/slurmscripts/follow")
+CONNECT_TIMEOUT = 5  # seconds
+CALL_TIMEOUT = 20.0
+
+
+def ssh_options(home: Home, name: str, **more: object) -> list[str]:
+    """ssh options to a node as root: own key, own CA, nothing of the caller's configuration."""
+    settings: dict[str, object] = {
+        "BatchMode": "yes",
+        "ConnectTimeout": CONNECT_TIMEOUT,
+        "ControlMaster": "no",
+        "ControlPersist": "no",
+        "GlobalKnownHostsFile": "none",
+        "HostKeyAlias": name,
+        "IdentitiesOnly": "yes",
+        "IdentityFile": home.control_key,
+        "LogLevel": "ERROR",
+        "PreferredAuthentications": "publickey",
+        "ServerAliveCountMax": 3,
+        "ServerAliveInterval": 5,
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": home.known_hosts,
+        **more,
+    }
+    return [arg for key, value in settings.items() for arg in ("-o", f"{key}={value}")]
+
+
+def register(home: Home, node: Node) -> str | None:
+    """Restart a node's slurmd, so that it registers anew (its jobs go on); return why that failed."""
+    target = f"root@{node.address}"
+    try:
+        options = ssh_options(home, node.name)
+        process.run(["ssh", "-F", "none", "-T", *options, target, "systemctl restart slurmd"], timeout=CALL_TIMEOUT)
+    except CommandError as exc:
+        return f"its slurmd could not be restarted: {exc.stderr.strip()}"
+    return None
+
+
+class Controller:
+    """The cluster's login node, as root."""
+
+    def __init__(self, home: Home, login: Node) -> None:
+        self.home = home
+        self.address = login.address
+
+    def options(self, master: str = "no") -> list[str]:
+        """ssh options with the shared socket."""
+        return ssh_options(self.home, "login", ControlMaster=master, ControlPath=self.home.run / "controller.sock")
+
+    def argv(self, command: Sequence[str], master: str = "no") -> list[str]:
+        return ["ssh", "-F", "none", "-T", *self.options(master), f"root@{self.address}", shlex.join(command)]
+
+    def call(self, command: Sequence[str], timeout: float = CALL_TIMEOUT) -> Result:
+        """Run a command on the controller; UnreachableError where SSH fails, CommandError where it does."""
+        try:
+            return process.run(self.argv(command), timeout=timeout)
+        except CommandError as exc:
+            if exc.code in (255, 124):
+                raise UnreachableError(f"the controller does not answer: {exc.stderr.strip()}") from exc
+            raise
+
+    def follow(self, complaints: IO[str]) -> Child[str]:
+        """Start following the spool; this session is the master, an old socket is closed first."""
+        self.home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.close()
+        argv = self.argv(FOLLOW, master="yes")
+        return process.start(argv, stdin=process.PIPE, stderr=complaints, new_session=True)
+
+    def close(self) -> None:
+        """End the master that an earlier run left, if any."""
+        process.run(
+            ["ssh", "-F", "none", *self.options(), "-O", "exit", f"root@{self.address}"], check=False, timeout=10
+        )
+        (self.home.run / "controller.sock").unlink(missing_ok=True)
+
+    def nodes(self, timeout: float = CALL_TIMEOUT) -> dict[str, SlurmNode] | None:
+        """Slurm's nodes, powered-down ones too; None where Slurm does not answer."""
+        try:
+            return slurm_nodes.parse_nodes(self.call(["scontrol", "-a", "-o", "show", "nodes"], timeout).out)
+        except (UnreachableError, CommandError) as exc:
+            log.debug("Slurm does not answer: %s", exc)
+            return None
+
+    def running(self) -> frozenset[str]:
+        """Nodes that Slurm believes run a job; none where Slurm does not answer."""
+        try:
+            return slurm_nodes.parse_running(self.call(["squeue", "-a", "-h", "-o", "%T %N"]).out)
+        except (UnreachableError, CommandError) as exc:
+            log.debug("Slurm does not answer: %s", exc)
+            return frozenset()
+
+    def tell(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
+        """Set a state of nodes; return why Slurm refused, None where it did not."""
+        try:
+            self.call(slurm_nodes.update(names, state, reason))
+        except (UnreachableError, CommandError) as exc:
+            log.warning("Slurm was not told %s of %s: %s", state, ",".join(names), exc)
+            return str(exc)
+        return None
+
+    def start_now(self, jobs: Iterable[int]) -> None:
+        """Let requeued jobs start as soon as there are nodes; one that is gone or started meanwhile is no fault."""
+        try:
+            self.call(slurm_nodes.start_now(jobs))
+        except (UnreachableError, CommandError) as exc:
+            log.info("Slurm takes no new start time for jobs %s: %s", ",".join(map(str, jobs)), exc)

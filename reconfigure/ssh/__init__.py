@@ -1,0 +1,1 @@
+"""The host CA, keys and certificates, and client configuration."""

@@ -1,0 +1,59 @@
+"""OpenSSH client configuration (ssh_config(5)) for people.
+
+`control` is what `bin/login` uses on the control host; `laptop` is what a
+machine elsewhere needs, which reaches the cluster through the control host.
+Both check host keys against the cluster's CA and ask nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconfigure.model.records import Node
+
+
+def _hosts(nodeset: Mapping[str, Node], prefix: str = "") -> str:
+    return "\n".join(
+        f"Host {prefix}{node.name}\n  HostName {node.address}\n  HostKeyAlias {node.name}\n"
+        for node in nodeset.values()
+    )
+
+
+def control(home: Path, nodeset: Mapping[str, Node], user: str) -> str:
+    """The file HOME/ssh_config; `user` is the default user."""
+    return f"""\
+# Made by reconfigure; used by bin/login.
+Host *
+  User {user}
+
+{_hosts(nodeset)}
+Match user root
+  IdentityFile {home}/keys/control
+
+Match all
+  IdentityFile {home}/keys/users/%r
+  IdentitiesOnly yes
+  UserKnownHostsFile {home}/known_hosts
+  GlobalKnownHostsFile none
+  StrictHostKeyChecking yes
+"""
+
+
+def laptop(cluster: str, home: Path, nodeset: Mapping[str, Node], user: str, host: str) -> str:
+    """Lines for a laptop's ~/.ssh/config; `host` is how the laptop reaches the control host."""
+    authority = (home / "known_hosts").read_text(encoding="utf-8").strip()
+    return f"""\
+# 1. Append this to ~/.ssh/config.
+# 2. Copy {host}:{home}/keys/users/{user} to ~/.ssh/{cluster}-{user} (or use a key of your own from the site data).
+# 3. Put this one line into ~/.ssh/known_hosts.{cluster}; it stands for every node, also for those made later:
+#    {authority}
+# Then: ssh {cluster}-login
+{_hosts(nodeset, cluster + "-")}
+Host {cluster}-*
+  User {user}
+  ProxyJump {host}
+  IdentityFile ~/.ssh/{cluster}-{user}
+  UserKnownHostsFile ~/.ssh/known_hosts.{cluster}
+  StrictHostKeyChecking yes
+"""

@@ -1,0 +1,1 @@
+"""Terraform: its command line and its JSON."""

@@ -1,0 +1,1 @@
+"""The long-running process that does what Slurm asks for."""

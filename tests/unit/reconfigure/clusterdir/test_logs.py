@@ -1,0 +1,73 @@
+"""Logs: in one place, listed, bounded."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kiwi.common import process
+from reconfigure.clusterdir import journal, logs
+from reconfigure.clusterdir.paths import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = Home(tmp_path, "kiwi")
+    found.log.mkdir(parents=True)
+    return found
+
+
+def test_every_place_is_listed_with_its_size(home: Home) -> None:
+    journal.write(home, "worker started")
+    (home.log / "up.log").write_bytes(b"x" * 3000)
+    (home.log / "up.log.1").write_bytes(b"x" * 3000)
+    console = home.path / "machines" / "cpu-2.17" / "console.log"
+    console.parent.mkdir(parents=True)
+    console.write_text("hello")
+    found = {Path(place.path).name: place for place in logs.written(home) if place.bytes is not None}
+    assert found["journal.jsonl"].bytes == home.journal.stat().st_size
+    assert found["up.log"].bytes == 6000
+    assert found["serve.log"].bytes == 0
+    assert (found["console.log"].what, found["console.log"].bytes) == ("console of cpu-2", 5)
+    shown = logs.text(logs.written(home))
+    assert "5 KiB  all that Ansible said in bin/up" in shown
+    assert "bin/login --cluster kiwi root@login journalctl -u slurmctld" in shown
+
+
+WRITES = """
+import logging, os, sys
+from pathlib import Path
+from reconfigure.clusterdir import logs
+logs.LIMIT = 2000
+logs.to_file(Path(sys.argv[1]))
+for number in range(200):
+    logging.getLogger("x").warning("line %d", number)
+print("printed", flush=True)
+os.system("echo of a child >&2")
+"""
+
+
+def test_the_workers_log_turns_over_and_has_what_children_say(home: Home) -> None:
+    path = home.log / "serve.log"
+    done = process.run([sys.executable, "-c", WRITES, str(path)])
+    assert (done.out, done.err) == ("", "")
+    assert sorted(p.name for p in home.log.iterdir()) == ["serve.log", "serve.log.1", "serve.log.2", "serve.log.3"]
+    assert all(p.stat().st_size < 2200 for p in home.log.iterdir())
+    assert path.read_text().endswith("printed\nof a child\n")
+    assert "WARNING line 199" in path.read_text()
+
+
+def test_a_console_keeps_its_end(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LIMIT", 100)
+    path = home.log / "console.log"
+    with path.open("ab", buffering=0) as machine:
+        machine.write(b"a" * 90)
+        logs.trim(path)
+        assert path.stat().st_size == 90
+        machine.write(b"b" * 30)
+        logs.trim(path)
+        machine.write(b"c")
+    assert path.read_bytes() == b"c"
+    assert path.with_name("console.log.1").read_bytes() == b"b" * 25

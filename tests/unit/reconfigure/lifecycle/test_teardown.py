@@ -1,0 +1,42 @@
+"""Images go with the last cluster that needs them, also where two clusters go at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kiwi.common.errors import BusyError
+from reconfigure.clusterdir import lock
+from reconfigure.lifecycle import teardown
+
+
+def test_two_clusters_that_go_at_once_remove_an_image_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both removed the same tree, and the slower one ended with FileNotFoundError."""
+    root, remove, met = tmp_path / "kiwi", teardown._remove, []
+    (root / "images" / "debian13-17" / "root").mkdir(parents=True)
+
+    def meanwhile(path: Path) -> None:
+        try:
+            teardown._images(root)
+        except BusyError:
+            met.append(path.name)
+        remove(path)
+
+    monkeypatch.setattr(lock, "WAIT", 0.0)
+    monkeypatch.setattr(teardown, "_remove", meanwhile)
+    teardown._images(root)
+    assert met == ["debian13-17"]
+    assert not root.exists()
+    teardown._images(root)
+    assert not root.exists()
+
+
+def test_a_root_that_is_a_disk_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removing the mount point ended with a traceback, after all was done."""
+    root = tmp_path / "kiwi"
+    (root / "images").mkdir(parents=True)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == root)
+    teardown._images(root)
+    assert root.is_dir()
+    assert not any(root.iterdir())

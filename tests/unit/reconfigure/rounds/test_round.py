@@ -1,0 +1,255 @@
+"""A plan carried out: what fails is removed, told and reported; the others go on.
+
+Terraform is real; machines are folders' worth of nothing: the provider, SSH and
+the playbook are small fakes.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reconfigure.cluster.cluster import Cluster
+from reconfigure.clusterdir import journal, paths
+from reconfigure.clusterdir.paths import Home
+from reconfigure.model.records import Request
+from reconfigure.planning import plan
+from reconfigure.providers.base import Machine
+from reconfigure.rounds import playbook, progress, wait_ssh
+from reconfigure.rounds import round as rounds
+from reconfigure.site import data as site_data
+from reconfigure.slurm import controller
+from reconfigure.slurm.nodes import SlurmNode
+from reconfigure.ssh import authority
+from tests.unit.reconfigure.terraform.test_client import MODULE, NODE
+
+NAMES = ("login", "cpu-1", "cpu-2", "cpu-3")
+
+
+class FakeProvider:
+    """Machines are what the state holds; remembers what was cleared."""
+
+    def __init__(self) -> None:
+        self.cleared: list[tuple[str, str | None]] = []
+        self.terraform: Any = None
+
+    def prepare(self) -> None: ...
+
+    def teardown(self) -> None: ...
+
+    def observe(self) -> tuple[Machine, ...]:
+        return tuple(Machine(n, i.id, "", "running", "") for n, i in self.terraform.instances().items())
+
+    def clear(self, name: str, instance: str | None = None) -> None:
+        self.cleared.append((name, instance))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster whose home is made by hand; Slurm answers and remembers what it was told."""
+    home = Home(tmp_path, "kiwi")
+    authority.make(home, site_data.load(None))
+    home.run.mkdir()
+    home.log.mkdir()
+    (home.local / "node").mkdir(parents=True)
+    (home.local / "main.tf").write_text(MODULE)
+    (home.local / "node" / "main.tf").write_text(NODE)
+    paths.write_json(home.site, site_data.load(None).data)
+    roles = {name: "login" if name == "login" else "slurm" for name in NAMES}
+    nodes = {
+        name: dict(name=name, role=role, partition="", address="127.0.0.1", image="i", flavor="f", features=[])
+        for name, role in roles.items()
+    }
+    paths.write_json(home.nodeset, {"version": 1, "nodes": nodes})
+    fake = FakeProvider()
+    found = Cluster(home, lambda _home, _subnet: fake)
+    fake.terraform = found.terraform
+    found.terraform.init()
+    told: list[tuple[tuple[str, ...], str, str]] = []
+    started: list[set[int]] = []
+    found.controller = SimpleNamespace(  # type: ignore[assignment]
+        nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"CLOUD"})) for name in NAMES[1:]},
+        running=lambda: frozenset(),
+        tell=lambda names, state, reason="": told.append((tuple(names), state, reason)),
+        told=told,
+        start_now=lambda jobs: started.append(set(jobs)),
+        started=started,
+    )
+    monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
+    monkeypatch.setattr(playbook, "run", configured())
+    monkeypatch.setattr(controller, "register", lambda home, node: None)
+    yield found
+
+
+def configured(**failed: str) -> Any:
+    """A playbook that reaches every host of its limit but the failed ones."""
+
+    def run(home: Home, name: str, variables: object, limit: str) -> playbook.Run:
+        hosts = set(limit.split(","))
+        reasons = {host.replace("_", "-"): why for host, why in failed.items()}
+        return playbook.Run(failed={host: why for host, why in reasons.items() if host in hosts}, reached=hosts)
+
+    return run
+
+
+def do(cluster: Cluster, wishes: dict[str, str]) -> rounds.Outcome:
+    observed = cluster.observe()
+    return rounds.Round(cluster, plan.plan(cluster.nodeset, observed, wishes), observed).carry_out()
+
+
+def made(cluster: Cluster) -> set[str]:
+    return set(cluster.terraform.instances())
+
+
+@pytest.fixture
+def with_login(cluster: Cluster) -> Cluster:
+    assert do(cluster, {"login": "resume"}).failed == {}
+    return cluster
+
+
+def test_made_then_removed(with_login: Cluster) -> None:
+    assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == rounds.Outcome({}, True)
+    assert made(with_login) == {"login", "cpu-1", "cpu-2"}
+    assert authority.new(with_login.home) == set()
+    with_login.controller.nodes = lambda: None  # type: ignore[method-assign]
+    do(with_login, {"cpu-1": "suspend"})
+    assert made(with_login) == {"login", "cpu-2"}
+    assert not with_login.home.identity("cpu-1").exists()
+
+
+def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", None)
+    observed = cluster.observe()
+    todo = plan.sync(cluster.nodeset, observed, ["login", "cpu-1"])
+    assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
+    assert authority.new(cluster.home) == set()
+
+
+@pytest.mark.parametrize("where", ["terraform", "start", "playbook"])
+def test_one_that_fails_is_removed_and_told(with_login: Cluster, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    reason = "the host is full"
+    if where == "terraform":
+        (with_login.home.local / "bad.auto.tfvars").write_text('bad = "cpu-2"\n')
+    if where == "start":
+        monkeypatch.setattr(wait_ssh, "wait", lambda *_: {"cpu-2": reason})
+    if where == "playbook":
+        monkeypatch.setattr(playbook, "run", configured(cpu_2=reason))
+    outcome = do(with_login, {"cpu-1": "resume", "cpu-2": "resume"})
+    assert outcome.failed == {"cpu-2": reason}
+    assert made(with_login) == {"login", "cpu-1"}
+    assert with_login.controller.told == [(("cpu-2",), "power_down_force", reason)]  # type: ignore[attr-defined]
+    names = json.loads((with_login.home.local / "nodes.auto.tfvars.json").read_text())["nodes"]
+    assert names == ["cpu-1", "login"]
+    assert not with_login.home.identity("cpu-2").exists()
+    assert do(with_login, {"cpu-1": "resume"}).failed == {}
+
+
+DETAIL = {
+    "jobs": [{"job_id": 7, "nodes_resume": "cpu-[1-2]"}, {"job_id": 8, "nodes_resume": "cpu-1"}],
+    "all_nodes_resume": "cpu-[1-2]",
+}
+
+
+def resumed(cluster: Cluster, nodes: str, detail: dict[str, Any] | None = None) -> rounds.Outcome:
+    """A round for one request of a hook."""
+    observed, request = cluster.observe(), Request("1-1", "resume", nodes, 1, detail)
+    todo = plan.plan(cluster.nodeset, observed, plan.merge([request]))
+    return rounds.Round(cluster, todo, observed, [request]).carry_out()
+
+
+def test_jobs_of_a_failed_node_start_at_once(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
+    resumed(with_login, "cpu-[1-2]", DETAIL)
+    assert with_login.controller.started == [{7}, {7}]  # type: ignore[attr-defined]
+
+
+def test_slurm_does_not_wait_for_the_end_of_a_job_whose_machine_was_removed(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "munge does not start"
+    ending = SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "COMPLETING", "POWER_DOWN"}))
+    monkeypatch.setattr(playbook, "run", configured(cpu_1=reason, cpu_2=reason))
+    observed = with_login.observe()
+    todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume", "cpu-2": "resume"})
+    with_login.controller.nodes = lambda: {"cpu-2": ending}  # type: ignore[method-assign]
+    rounds.Round(with_login, todo, observed).carry_out()
+    assert with_login.controller.told == [  # type: ignore[attr-defined]
+        (("cpu-1", "cpu-2"), "power_down_force", reason),
+        (("cpu-2",), "down", reason),
+        (("cpu-2",), "power_down_force", reason),
+    ]
+
+
+def test_a_node_that_fails_twice_is_left_alone(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", configured(cpu_2="munge does not start"))
+    resumed(with_login, "cpu-2")
+    assert with_login.observe().held == {}
+    resumed(with_login, "cpu-2")
+    assert set(with_login.observe().held) == {"cpu-2"}
+    assert "munge does not start; left alone until " in with_login.observe().held["cpu-2"]
+    monkeypatch.setattr(playbook, "run", configured())
+    resumed(with_login, "cpu-2")
+    assert with_login.observe().held == {}
+
+
+def test_what_cannot_be_planned_holds_its_like(with_login: Cluster) -> None:
+    node = (with_login.home.local / "node" / "main.tf").read_text()
+    (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
+    assert "there is no image" in resumed(with_login, "cpu-3").failed["cpu-3"]
+    assert set(with_login.observe().held) == {"cpu-1", "cpu-2", "cpu-3"}
+
+
+def test_a_full_disk_makes_nothing(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "ROOM", 1 << 60)
+    outcome = do(with_login, {"cpu-1": "resume"})
+    assert "the disk of the control host is full" in outcome.failed["cpu-1"]
+    assert made(with_login) == {"login"}
+
+
+def test_a_disk_that_fills_meanwhile_is_told(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(home: Home, node: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "identity/cpu-1")
+
+    monkeypatch.setattr(authority, "identity", full)
+    assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "No space left on device (identity/cpu-1)"}
+
+
+def test_a_broken_state_is_taken_from_its_copy(with_login: Cluster) -> None:
+    do(with_login, {"cpu-1": "resume"})
+    with_login.home.state.write_text(with_login.home.state.read_text()[:100])
+    assert with_login.terraform.mend()
+    assert made(with_login) == {"login"}
+    assert not with_login.terraform.mend()
+
+
+def test_one_that_cannot_be_planned_stops_no_other(with_login: Cluster) -> None:
+    node = (with_login.home.local / "node" / "main.tf").read_text()
+    (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
+    outcome = do(with_login, {"cpu-1": "resume", "cpu-3": "resume"})
+    assert set(outcome.failed) == {"cpu-3"}
+    assert "there is no image" in outcome.failed["cpu-3"]
+    assert made(with_login) == {"login", "cpu-1"}
+
+
+def test_a_playbook_that_reaches_nobody_fails_all(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "run", lambda *_, **__: playbook.Run(failed={"": "no inventory"}))
+    assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "no inventory"}
+    assert made(with_login) == {"login"}
+
+
+def test_every_step_is_journaled_with_seconds(with_login: Cluster) -> None:
+    observed = with_login.observe()
+    todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
+    done = rounds.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)])
+    done.carry_out()
+    events = journal.read(with_login.home)[0][-5:]
+    assert [event["event"] for event in events] == ["round", "terraform", "machines", "playbook", "done"]
+    assert all(event["requests"] == ["17-1"] and event["round"] == done.id for event in events)
+    assert all(event["seconds"] >= 0 and event["nodes"] == ["cpu-1"] for event in events[1:])
+    assert progress.now(with_login.home) is None

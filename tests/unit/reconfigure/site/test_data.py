@@ -1,0 +1,170 @@
+"""Site data: one list of all faults, each with its key, the value found and a good one."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from kiwi.common.errors import USAGE
+from reconfigure.clusterdir import paths
+from reconfigure.site import data as site_data
+
+GOOD = site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")
+PARTITION = GOOD["partitions"][0]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFWkTpj5rkVd8p3nAjOGmGXxOI4ZtIrTsu3lRSrGJ5Ns a@b"
+
+
+def faults(**over: object) -> tuple[str, ...]:
+    """Faults of the shipped site data with keys replaced (a value of None removes the key)."""
+    data = {key: value for key, value in {**GOOD, **over}.items() if value is not None}
+    try:
+        site_data.check(data)
+    except site_data.SiteError as exc:
+        return exc.faults
+    return ()
+
+
+def partition(**over: object) -> list[object]:
+    return [{**PARTITION, **over}]
+
+
+def test_the_shipped_data_is_sound() -> None:
+    found = site_data.check(GOOD)
+    assert found.persistent() == {"login", "cpu-1", "lab-1", "lab-2"}
+    assert found.users[0].gid == found.users[0].uid == 10001
+
+
+@pytest.mark.parametrize(
+    ("over", "key", "found"),
+    [
+        ({"cluster_name": "Kiwi"}, "cluster_name", "'Kiwi'"),
+        ({"cluster_name": "averylongname"}, "cluster_name", "'averylongname'"),
+        ({"cluster_name": "a/../b"}, "cluster_name", "'a/../b'"),
+        ({"cluster_name": None}, "cluster_name", "missing"),
+        ({"provider": "openstack"}, "provider", "'openstack'"),
+        ({"subnet": "8.8.0.0/16"}, "subnet", "'8.8.0.0/16'"),
+        ({"subnet": "10.0.0.1/16"}, "subnet", "'10.0.0.1/16'"),
+        ({"subnet": "10.0.0.0/22"}, "subnet", "'10.0.0.0/22'"),
+        ({"images": {"debian13": {"release": "sid"}}}, "images.debian13.release", "'sid'"),
+        ({"images": {"debian13": {"release": "trixie", "packages": ["a b"]}}}, "images.debian13.packages", "['a b']"),
+        ({"images": {"debian13": {"release": "trixie", "packages": "htop"}}}, "images.debian13.packages", "'htop'"),
+        ({"images": {"debian13": {"release": "trixie", "roles": ["/nosuch"]}}}, "images.debian13.roles", "/nosuch"),
+        ({"images": {"debian13": {"release": "trixie", "roles": [7]}}}, "images.debian13.roles", "[7]"),
+        ({"flavors": {"small": {"cpus": True, "memory_mb": 512}}}, "flavors.small.cpus", "True"),
+        ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu"]}}}, "flavors.small.gres", "['gpu']"),
+        (
+            {"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu:a:2"]}}},
+            "flavors.small.gres",
+            "['gpu:a:2']",
+        ),
+        ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "gres": ["gpu:0"]}}}, "flavors.small.gres", "['gpu:0']"),
+        ({"flavors": {"small": {"cpus": 1, "memory_mb": 64, "features": "a"}}}, "flavors.small.features", "'a'"),
+        ({"slurm_conf": "\n# x\nNodeName=a\n"}, "slurm_conf, line 3", "'NodeName=a'"),
+        ({"slurm_conf": "DebugFlags=Power clustername = x"}, "slurm_conf, line 1", "clustername"),
+        ({"slurm_conf": "ReconfigFlags=KeepPartInfo"}, "slurm_conf, line 1", "ReconfigFlags"),
+        ({"slurm_conf": "Include /etc/more"}, "slurm_conf, line 1", "'Include /etc/more'"),
+        ({"slurm_conf": ["DebugFlags=Power"]}, "slurm_conf", "['DebugFlags=Power']"),
+        ({"partitions": partition(slurm="Nodes=a")}, "partitions[0].slurm", "'Nodes=a'"),
+        ({"partitions": partition(slurm="MaxTime=1-0\nNodeName=x")}, "partitions[0].slurm", "NodeName"),
+        ({"partitions": partition(slurm={"MaxTime": 60})}, "partitions[0].slurm", "{'MaxTime': 60}"),
+        ({"login": {"image": "no", "flavor": "small"}}, "login.image", "'no'"),
+        ({"partitions": []}, "partitions", "[]"),
+        ({"partitions": partition(name="cpu-x")}, "partitions[0].name", "'cpu-x'"),
+        ({"partitions": partition(name="login")}, "partitions[0].name", "'login'"),
+        ({"partitions": partition(max_nodes="four")}, "partitions[0].max_nodes", "'four'"),
+        ({"partitions": partition(min_nodes=5)}, "partitions[0].min_nodes", "5"),
+        ({"partitions": partition(flavor="big")}, "partitions[0].flavor", "'big'"),
+        ({"partitions": partition(scheduler="pbs")}, "partitions[0].scheduler", "'pbs'"),
+        ({"partitions": partition(features=["a", "a"])}, "partitions[0].features", "['a', 'a']"),
+        ({"partitions": [PARTITION, PARTITION]}, "partitions[1].name", "'cpu'"),
+        ({"partitions": partition(size=3)}, "partitions[0].size", "3"),
+        ({"suspend_time": 0}, "suspend_time", "0"),
+        ({"suspend_time": -5}, "suspend_time", "-5"),
+        ({"resume_timeout": float("nan")}, "resume_timeout", "nan"),
+        ({"suspend_timeout": 1e9}, "suspend_timeout", "1000000000.0"),
+        ({"users": [{"name": "root", "uid": 2000}]}, "users[0].name", "'root'"),
+        ({"users": [{"name": "a", "uid": 999}]}, "users[0].uid", "999"),
+        ({"users": [{"name": "a", "uid": 60001}]}, "users[0].uid", "60001"),
+        ({"users": [{"name": "a", "uid": 2000}, {"name": "b", "uid": 2000}]}, "users[1].uid", "2000"),
+        ({"users": [{"name": "a", "uid": 2000, "gid": 0}]}, "users[0].gid", "0"),
+        ({"users": [{"name": "a", "uid": 2000, "keys": [KEY[:40]]}]}, "users[0].keys", "['ssh-ed25519"),
+        ({"users": [{"name": "a", "uid": 2000, "keys": [KEY + "\n" + KEY]}]}, "users[0].keys", "['ssh-ed25519"),
+        ({"accounting": "yes"}, "accounting", "'yes'"),
+        ({"accounts": [{"name": "root"}]}, "accounts[0].name", "'root'"),
+        ({"accounts": [{"name": "a", "parent": "b"}, {"name": "b"}]}, "accounts[0].parent", "'b'"),
+        ({"accounts": [{"name": "a"}, {"name": "a"}]}, "accounts[1].name", "'a'"),
+        ({"users": [{"name": "a", "uid": 2000, "accounts": ["x"]}]}, "users[0].accounts", "'x'"),
+        ({"bypass_users": "alice"}, "bypass_users", "'alice'"),
+        ({"colour": "blue"}, "colour", "'blue'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_one_fault_names_key_and_value(over: dict[str, object], key: str, found: str) -> None:
+    (fault,) = faults(**over)
+    assert fault.startswith(f"{key}: ")
+    assert found in fault
+    assert "needs " in fault
+
+
+def test_all_faults_come_at_once() -> None:
+    assert len(faults(suspend_time=-1, subnet="x", users=7)) == 3
+
+
+def test_a_sound_key_is_taken() -> None:
+    assert faults(users=[{"name": "a", "uid": 2000, "keys": [KEY], "admin": True}]) == ()
+
+
+def test_what_is_slurms_own_is_taken() -> None:
+    flavors = {
+        "small": {**GOOD["flavors"]["small"], "features": ["fast", "a"], "gres": ["gpu:tesla:2 File=/dev/a[0-1]"]}
+    }
+    partitions = partition(slurm="MaxTime=1-0 Default=YES", features=["a", "b"])
+    found = site_data.check(
+        {**GOOD, "flavors": flavors, "partitions": partitions, "slurm_conf": "# x\nDebugFlags=Power\n"}
+    )
+    assert found.partitions[0].features == ("a", "b", "fast")
+
+
+def test_what_one_release_needs_is_free_on_the_other() -> None:
+    images = {"debian13": {"release": "bookworm"}}
+    assert faults(images=images, slurm_conf="ReconfigFlags=KeepPartInfo") == ()
+    assert "PrivateData" in faults(images=images, slurm_conf="PrivateData=jobs")[0]
+
+
+def test_standard_input_is_laid_over_the_shipped_data() -> None:
+    found = site_data.load("-", io.StringIO(json.dumps({"cluster_name": "other"})))
+    assert found.cluster_name == "other"
+    assert found.partitions[0].name == "cpu"
+
+
+@pytest.mark.parametrize("tasks", ["main.yml", "install.yml"])
+def test_roles_are_found_from_the_site_file(tmp_path: Path, tasks: str) -> None:
+    (tmp_path / "roles/motd/tasks").mkdir(parents=True)
+    (tmp_path / "roles/motd/tasks" / tasks).touch()
+    (tmp_path / "site.yml").write_text("images: {debian13: {release: trixie, roles: [roles/motd]}}")
+    found = site_data.load(str(tmp_path / "site.yml"))
+    assert found.data["images"]["debian13"]["roles"] == [str(tmp_path / "roles/motd")]
+    again = site_data.load("-", io.StringIO(json.dumps(found.data)))
+    assert again == found, "absolute paths stay"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: [1, 2\nc: 3\n", "line 3"),
+        ("suspend_time: 1\nsuspend_time: 2\n", "line 2"),
+        ("- 1\n", "keys and values"),
+        ("", "keys and values"),
+    ],
+)
+def test_yaml_faults_name_file_and_line(tmp_path, text: str, said: str) -> None:
+    path = tmp_path / "site.yml"
+    path.write_text(text)
+    with pytest.raises(site_data.SiteError) as caught:
+        site_data.load(str(path))
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+    assert caught.value.exit_code == USAGE

@@ -1,0 +1,74 @@
+"""Ids that users have had stay theirs: other ones are refused with one message, before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconfigure.clusterdir import paths
+from reconfigure.clusterdir.paths import Home
+from reconfigure.site import data as site_data
+from reconfigure.site import user_ids
+
+GOOD = site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")
+ALICE, BOB = {"name": "alice", "uid": 10001}, {"name": "bob", "uid": 10002}
+
+
+def users(*people: dict[str, object]) -> site_data.Site:
+    return site_data.check({**GOOD, "users": list(people)})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A cluster that had alice and bob."""
+    made = Home(tmp_path, "kiwi")
+    assert user_ids.remember(made, users(ALICE, BOB))
+    return made
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        [ALICE, BOB],
+        [BOB],
+        [],
+        [BOB, ALICE, {"name": "dave", "uid": 10004}],
+        [ALICE, {"name": "dave", "uid": 10004, "gid": 10001}],
+    ],
+    ids=["the same", "one fewer", "none", "one more", "a shared group"],
+)
+def test_what_is_taken(home: Home, people: list[dict[str, object]]) -> None:
+    user_ids.check(home, users(*people))
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        ([{**ALICE, "uid": 10009}], ["users[0].uid: found 10009; needs 10001,", "chown", "take alice out of"]),
+        ([BOB, {**ALICE, "gid": 10002}], ["users[1].gid: found 10002; needs 10001,", "take alice out of"]),
+        ([{"name": "dave", "uid": 10002}], ["users[0].uid: found 10002; needs one that nobody has had", "bob's files"]),
+        ([{"name": "bob", "uid": 10001}], ["users[0].uid: found 10001; needs 10002", "it is alice's"]),
+    ],
+    ids=["another uid", "another gid", "a used uid", "another's uid"],
+)
+def test_what_is_refused(home: Home, people: list[dict[str, object]], said: list[str]) -> None:
+    before = user_ids.path(home).read_bytes()
+    with pytest.raises(site_data.SiteError) as caught:
+        user_ids.check(home, users(*people))
+    for words in [*said, str(user_ids.path(home))]:
+        assert words in str(caught.value)
+    assert user_ids.path(home).read_bytes() == before
+
+
+def test_a_removed_user_is_remembered_until_a_person_takes_them_out(home: Home) -> None:
+    assert not user_ids.remember(home, users(ALICE))
+    assert set(user_ids.given(home)) == {"alice", "bob"}
+    dave = users(ALICE, {"name": "dave", "uid": 10002})
+    paths.write_json(user_ids.path(home), {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}})
+    user_ids.check(home, dave)
+    assert user_ids.remember(home, dave)
+
+
+def test_a_new_cluster_remembers_nobody(tmp_path: Path) -> None:
+    user_ids.check(Home(tmp_path, "kiwi"), users(ALICE))

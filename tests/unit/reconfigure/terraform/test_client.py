@@ -1,0 +1,138 @@
+"""Terraform: exact arguments, events, and plans that are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from reconfigure.terraform import client as terraform
+from reconfigure.terraform.client import Terraform, TerraformError
+from reconfigure.terraform.events import Change, Instance
+
+MODULE = """
+variable "nodes" { type = set(string) }
+variable "bad" { default = "" }
+module "node" {
+  source   = "./node"
+  for_each = var.nodes
+  name     = each.key
+  bad      = var.bad
+}
+"""
+NODE = """
+variable "name" { type = string }
+variable "bad" { type = string }
+resource "terraform_data" "machine" {
+  input = var.name
+  lifecycle {
+    precondition {
+      condition     = var.name != "never"
+      error_message = "there is no image for never"
+    }
+  }
+  provisioner "local-exec" {
+    command = "if [ ${var.name} = '${var.bad}' ]; then echo the host is full >&2; exit 3; fi"
+  }
+}
+"""
+
+
+@pytest.fixture(params=["on PATH", "from the wheel"])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root module of the provider's shape, with either Terraform."""
+    if request.param == "on PATH" and not (shutil.which("terraform") or shutil.which("tofu")):
+        pytest.skip("no terraform or tofu on PATH")
+    if request.param == "from the wheel":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv("PYTHONPATH", str(Path(terraform.__file__).parents[2]))
+    (tmp_path / "node").mkdir()
+    (tmp_path / "main.tf").write_text(MODULE)
+    (tmp_path / "node" / "main.tf").write_text(NODE)
+    Terraform(tmp_path, os.environ).init()
+    return tmp_path
+
+
+def wish(root: Path, *names: str, bad: str = "") -> Terraform:
+    (root / "nodes.auto.tfvars.json").write_text(json.dumps({"nodes": names, "bad": bad}))
+    return Terraform(root, os.environ)
+
+
+def test_make_and_remove_one_node_and_no_other(root: Path) -> None:
+    found = wish(root, "a", "b")
+    assert found.instances() == {}
+    assert found.plan(["a"]) == (Change('module.node["a"].terraform_data.machine', ("create",)),)
+    assert found.apply() == terraform.Applied()
+    assert list(found.instances()) == ["a"]
+    found = wish(root)
+    assert [(c.node, c.actions) for c in found.plan(["a"])] == [("a", ("delete",))]
+    found.apply()
+    assert found.instances() == {}
+
+
+def test_a_node_that_fails_stops_no_other(root: Path) -> None:
+    found = wish(root, "a", "b", bad="b")
+    found.plan(["a", "b"])
+    assert found.apply() == terraform.Applied({"b": "the host is full"})
+    assert {name: i.tainted for name, i in found.instances().items()} == {"a": False, "b": True}
+
+
+def test_replace_gives_a_new_instance(root: Path) -> None:
+    found = wish(root, "a")
+    found.plan(["a"])
+    found.apply()
+    before = found.instances()["a"]
+    assert isinstance(before, Instance)
+    (change,) = found.plan(["a"], [before.address])
+    assert sorted(change.actions) == ["create", "delete"]
+    found.apply()
+    assert found.instances()["a"].id != before.id
+
+
+def test_a_plan_that_fails_says_why(root: Path) -> None:
+    with pytest.raises(TerraformError, match="there is no image for never"):
+        wish(root, "a", "never").plan(["a", "never"])
+    assert wish(root, "a", "never").plan(["a"])
+
+
+ADDRESS = 'module.node["a"].terraform_data.machine'
+
+
+@pytest.mark.parametrize(
+    ("change", "made", "removed"),
+    [
+        pytest.param(Change(ADDRESS, ("create",)), [], [], id="makes what nobody asked for"),
+        pytest.param(Change(ADDRESS, ("delete",)), ["a"], [], id="removes what shall be made"),
+        pytest.param(Change(ADDRESS, ("delete", "create")), ["a"], [], id="replaces what shall be made"),
+        pytest.param(Change(ADDRESS, ("update",)), ["a"], ["a"], id="changes in place"),
+        pytest.param(Change("terraform_data.bridge", ("create",)), ["a"], ["a"], id="no node's"),
+    ],
+)
+def test_a_plan_that_does_more_is_refused(change: Change, made: list[str], removed: list[str]) -> None:
+    with pytest.raises(TerraformError, match="refused"):
+        terraform.check([change], made, removed)
+
+
+def test_a_plan_that_does_what_was_asked_passes() -> None:
+    terraform.check([Change(ADDRESS, ("delete", "create"))], ["a"], ["a"])
+
+
+def test_arguments_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "argv"
+    fake = tmp_path / "terraform"
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{log}\necho "{{}}"\n')
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = Terraform(tmp_path, os.environ)
+    found.plan(["cpu-1", "cpu-2"], ["x.y"])
+    found.apply()
+    assert log.read_text().splitlines() == [
+        'plan -no-color -out=nodes.tfplan -input=false -json -target=module.node["cpu-1"]'
+        ' -target=module.node["cpu-2"] -replace=x.y',
+        "show -no-color -json nodes.tfplan",
+        "apply -no-color -json -parallelism=20 nodes.tfplan",
+    ]

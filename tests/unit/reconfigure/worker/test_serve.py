@@ -1,0 +1,279 @@
+"""The worker: stores before it acknowledges, merges what waits, does again what a killed one left."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+import pytest
+
+from kiwi.common import process
+from kiwi.common.errors import BusyError, KiwiError
+from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir.queue import Queue
+from reconfigure.model.records import Node, Request
+from reconfigure.planning import plan
+from reconfigure.rounds.round import Outcome
+from reconfigure.slurm import nodes as slurm_nodes
+from reconfigure.terraform.events import Instance
+from reconfigure.worker import serve
+
+PATIENCE = 20.0  # seconds, a bound for what must come
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = Home(tmp_path, "kiwi")
+    found.path.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def queue(home: Home) -> Iterator[Queue]:
+    found = Queue(home.path / "queue.sqlite")
+    yield found
+    found.close()
+
+
+class FakeController:
+    """`follow` runs here on a local spool; counts its sessions."""
+
+    address = "here"
+
+    def __init__(self, spool: Path) -> None:
+        self.spool = spool
+        spool.mkdir()
+        self.sessions: list[process.Child[str]] = []
+
+    def follow(self, complaints: IO[str]) -> process.Child[str]:
+        argv = ["python3", str(REPO / "slurmscripts" / "follow"), str(self.spool)]
+        self.sessions.append(process.start(argv, stdin=process.PIPE, stderr=process.DEVNULL))
+        return self.sessions[-1]
+
+    def leave(self, number: int) -> None:
+        text = f'{{"version":1,"id":"{number}-1","kind":"resume","nodes":"cpu-1","time":1,"detail":null}}'
+        (self.spool / ".tmp").write_text(text)
+        (self.spool / ".tmp").rename(self.spool / f"{number}-1.json")
+
+
+@pytest.fixture
+def listening(home: Home, tmp_path: Path) -> Iterator[tuple[FakeController, threading.Event]]:
+    controller, wake = FakeController(tmp_path / "spool"), threading.Event()
+    listener = serve.Listener(home, controller, wake)  # type: ignore[arg-type]
+    listener.start()
+    yield controller, wake
+    listener.stop()
+    listener.join(PATIENCE)
+
+
+def test_a_request_is_stored_acknowledged_and_wakes(
+    listening: tuple[FakeController, threading.Event], queue: Queue
+) -> None:
+    controller, wake = listening
+    controller.leave(1)
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1"]
+
+
+def test_a_lost_connection_is_made_again(
+    listening: tuple[FakeController, threading.Event], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, wake = listening
+    controller.leave(1)
+    assert wake.wait(PATIENCE)
+    wake.clear()
+    controller.sessions[0].kill()
+    controller.leave(2)
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1", "2-1"]
+    assert len(controller.sessions) == 2
+
+
+def test_a_connection_that_breaks_at_the_acknowledgement_is_made_again(
+    home: Home, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the broken pipe failed once more, and the thread that listens was gone."""
+    controller, wake, follow = FakeController(tmp_path / "spool"), threading.Event(), FakeController.follow
+    record = '{"version":1,"id":"1-1","kind":"resume","nodes":"cpu-1","time":1,"detail":null}'
+
+    def deaf(self: FakeController, complaints: IO[str]) -> process.Child[str]:
+        if self.sessions:
+            return follow(self, complaints)
+        argv = ["sh", "-c", f"exec 0<&-; echo '{record}'; exec sleep 60"]
+        self.sessions.append(process.start(argv, stdin=process.PIPE, stderr=process.DEVNULL))
+        return self.sessions[-1]
+
+    monkeypatch.setattr(FakeController, "follow", deaf)
+    controller.leave(2)
+    listener = serve.Listener(home, controller, wake)  # type: ignore[arg-type]
+    listener.start()
+    assert wake.wait(PATIENCE)
+    wake.clear()
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1", "2-1"]
+    listener.stop()
+    listener.join(PATIENCE)
+
+
+def test_a_full_disk_acknowledges_nothing_and_ends_nothing(
+    listening: tuple[FakeController, threading.Event], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, wake = listening
+    refused, put = threading.Event(), Queue.put
+
+    def full(self: Queue, request: Request, now: float | None = None) -> bool:
+        if refused.is_set():
+            return put(self, request, now)
+        refused.set()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Queue, "put", full)
+    controller.leave(1)
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["1-1"]
+
+
+NODES = {
+    n: Node(n, "login" if n == "login" else "slurm", "", "", "", "", ()) for n in ("login", "cpu-1", "cpu-2", "cpu-3")
+}
+
+
+class FakeRound:
+    """Remembers plans; may be told to die, or to let a request in meanwhile."""
+
+    done: list[plan.Plan]
+    meanwhile: Any = None
+    failed: dict[str, str]
+
+    def __init__(self, cluster: Any, todo: plan.Plan, observed: plan.Observed, requests: list[Request]) -> None:
+        self.todo = todo
+
+    def carry_out(self) -> Outcome:
+        if FakeRound.meanwhile:
+            FakeRound.meanwhile()
+        FakeRound.done.append(self.todo)
+        return Outcome(FakeRound.failed, True)
+
+
+@pytest.fixture
+def worker(home: Home, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
+    """A worker of a cluster where only the login node runs."""
+    FakeRound.done, FakeRound.meanwhile, FakeRound.failed = [], None, {}
+    monkeypatch.setattr(serve, "Round", FakeRound)
+    state = {"login": Instance("id", "address"), "cpu-3": Instance("id", "address")}
+    machine = SimpleNamespace(name="login", instance="id", state="running")
+    observed = plan.Observed(state, (machine,))  # type: ignore[arg-type]
+    terraform = SimpleNamespace(mend=lambda: False)
+    site = SimpleNamespace(persistent=lambda: frozenset({"login"}))
+    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site)
+    return serve.Worker(home, lambda: cluster)  # type: ignore[arg-type, return-value]
+
+
+@pytest.fixture
+def stray(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cpu-3 runs, and Slurm has it powered down."""
+    cluster = worker._cluster()
+    powered_down = slurm_nodes.parse_nodes("NodeName=cpu-3 State=IDLE+CLOUD+POWERED_DOWN")
+    seen = replace(cluster.observe(), slurm=powered_down)
+    monkeypatch.setattr(cluster, "observe", lambda: seen)
+
+
+def request(number: int, nodes: str, kind: str = "resume") -> Request:
+    return Request(f"{number}-1", kind, nodes, 1, None)
+
+
+def test_what_waits_is_one_round(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "cpu-1"))
+    queue.put(request(2, "cpu-2"))
+    worker.round(queue)
+    assert [todo.create for todo in FakeRound.done] == [("cpu-1", "cpu-2")]
+    assert queue.waiting() == []
+
+
+def test_what_comes_during_a_round_waits_for_the_next(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "cpu-1"))
+    FakeRound.meanwhile = lambda: queue.put(request(2, "cpu-2"))
+    worker.round(queue)
+    assert [found.id for found in queue.waiting()] == ["2-1"]
+    FakeRound.meanwhile = None
+    worker.round(queue)
+    assert [todo.create for todo in FakeRound.done] == [("cpu-1",), ("cpu-2",)]
+
+
+def test_a_round_that_was_killed_is_done_again(worker: serve.Worker, queue: Queue) -> None:
+    def die() -> None:
+        raise SystemExit
+
+    queue.put(request(1, "cpu-1"))
+    FakeRound.meanwhile = die
+    with pytest.raises(SystemExit):
+        worker.round(queue)
+    assert [found.id for found in queue.waiting()] == ["1-1"]
+    FakeRound.meanwhile = None
+    worker.round(queue)
+    assert [todo.create for todo in FakeRound.done] == [("cpu-1",)]
+
+
+def test_a_node_that_could_not_be_removed_is_tried_again(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "cpu-1"))
+    queue.put(request(2, "cpu-3", "suspend"))
+    FakeRound.failed = {"cpu-3": "Terraform was killed (signal 9)", "cpu-1": "Terraform was killed (signal 9)"}
+    with pytest.raises(KiwiError, match="cpu-3: not removed: Terraform was killed"):
+        worker.round(queue)
+    assert [found.id for found in queue.waiting()] == ["2-1"]
+    FakeRound.failed = {}
+    worker.round(queue)
+    assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",), ("cpu-3",)]
+    assert queue.waiting() == []
+
+
+def test_a_stray_is_removed_when_it_has_been_one_for_long(
+    worker: serve.Worker, stray: None, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.round(queue)
+    worker.round(queue)
+    assert FakeRound.done == []
+    monkeypatch.setattr(serve, "STRAY", 0)
+    worker.round(queue)
+    assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",)]
+    assert '"event":"stray"' in worker._home.journal.read_text().replace(" ", "")
+
+
+def test_a_stray_that_slurm_asks_for_stays(
+    worker: serve.Worker, stray: None, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "STRAY", 0)
+    queue.put(request(1, "cpu-3"))
+    worker.round(queue)
+    assert [todo.destroy for todo in FakeRound.done] == [()]
+
+
+def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:
+    queue.put(request(1, "gpu-7"))
+    worker.round(queue)
+    assert FakeRound.done == []
+    assert queue.waiting() == []
+    assert "unknown node" in worker._home.journal.read_text()
+
+
+def test_there_is_one_worker(home: Home) -> None:
+    assert serve.worker(home) is None
+    with serve.alone(home):
+        assert serve.worker(home) is not None
+        with pytest.raises(BusyError, match="runs already"), serve.alone(home):
+            pass
+    assert serve.worker(home) is None
+
+
+def test_a_worker_of_older_sources_is_seen(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not serve.outdated(home)
+    with serve.alone(home):
+        assert not serve.outdated(home)
+        monkeypatch.setattr(serve, "code", lambda: "newer")
+        assert serve.outdated(home)
+    assert not serve.outdated(home)
