@@ -20,7 +20,7 @@ from reconfigure.clusterdir import paths
 REPO = Path(__file__).resolve().parent.parent
 SITE = REPO / "bench" / "site.yml"
 NAME = "kbench"
-HOME = paths.Home(Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")), NAME)
+HOME = paths.ClusterDir(Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi")), NAME)
 RECONFIGURE = ".venv/bin/reconfigure"
 # Files that a machine's own life changes: logs, metrics, Slurm's and systemd's saved state.
 OWN_LIFE = ("var/log", "var/lib/prometheus", "var/spool", "var/tmp", "tmp", "var/lib/systemd")

@@ -28,8 +28,8 @@ from bench.cluster import (
     shrink,
 )
 from kiwi.common import process
-from reconfigure.clusterdir import paths
-from reconfigure.model import records
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.rounds import playbook, wait_ssh
 from reconfigure.ssh import authority
 from reconfigure.terraform import client as terraform
@@ -69,10 +69,10 @@ def ours(name: str) -> None:
 
 def original(name: str) -> None:
     """The original's way: apply everything, wait, configure everything."""
-    nodeset = records.nodeset(HOME.nodeset)
+    nodeset = load_nodeset(HOME.nodeset)
     authority.identity(HOME, nodeset[name])  # the machine cannot be made without
-    wanted = sorted({*paths.read_json(HOME.names)["nodes"], name})
-    paths.write_json(HOME.names, {"nodes": wanted})
+    wanted = sorted({*files.read_json(HOME.names)["nodes"], name})
+    files.write_json(HOME.names, {"nodes": wanted})
     settings = {**playbook.environment(HOME), **terraform.SETTINGS}
     apply = [*terraform.binary(), "apply", "-auto-approve", "-input=false", "-no-color"]
     process.run(apply, cwd=HOME.local, env=settings, timeout=600)

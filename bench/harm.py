@@ -13,9 +13,8 @@ from pathlib import Path
 import psutil
 
 from bench.whole import Cluster
-from reconfigure.clusterdir import journal, lock
-from reconfigure.clusterdir.paths import Home
-from reconfigure.worker import serve
+from reconfigure.clusterdir import journal, lock, worker_pid
+from reconfigure.clusterdir.paths import ClusterDir
 
 LOOK = 0.005  # seconds between two looks for a victim
 PATIENCE = 20.0  # seconds until a victim of the kind must have come
@@ -46,31 +45,31 @@ def strike(
     then, the next one of its kind; where none comes, nothing is killed. `before` is
     called at the moment, before the kill.
     """
-    home = Home(cluster.home.parents[1], cluster.name)
+    clusterdir = ClusterDir(cluster.clusterdir.parents[1], cluster.name)
     until = time.monotonic() + PATIENCE
     pause = chance.uniform(0, AFTER[kind]) if delay is None else delay
-    while kind in PROGRAMS and not victims(home, kind, up) and time.monotonic() < until:
+    while kind in PROGRAMS and not victims(clusterdir, kind, up) and time.monotonic() < until:
         time.sleep(LOOK)
     time.sleep(pause)
     before()
     while time.monotonic() < until:
-        there = [pid for pid in victims(home, kind, up) if name(pid)]
+        there = [pid for pid in victims(clusterdir, kind, up) if name(pid)]
         chosen = there if kind == "up, whole" or not there else [chance.choice(sorted(there))]
-        moment, at = now(home, up), time.time()
+        moment, at = now(clusterdir, up), time.time()
         if killed := tuple(told for pid in chosen if (told := kill(pid))):
             return Hit(killed, at, moment)
         time.sleep(LOOK)
-    return Hit((), time.time(), now(home, up))
+    return Hit((), time.time(), now(clusterdir, up))
 
 
-def victims(home: Home, kind: str, up: int | None) -> list[int]:
+def victims(clusterdir: ClusterDir, kind: str, up: int | None) -> list[int]:
     """Processes of a kind that are there now."""
     if kind == "worker":
-        pid = serve.worker(home)
+        pid = worker_pid.worker(clusterdir)
         return [pid] if pid else []
     if kind.startswith("up"):
         return tree(up)
-    return [pid for pid in {*lock.marked(home), *tree(up)} if any(word in name(pid) for word in PROGRAMS[kind])]
+    return [pid for pid in {*lock.marked(clusterdir), *tree(up)} if any(word in name(pid) for word in PROGRAMS[kind])]
 
 
 def tree(pid: int | None) -> list[int]:
@@ -101,9 +100,9 @@ def kill(pid: int) -> str:
     return told
 
 
-def now(home: Home, up: int | None) -> str:
+def now(clusterdir: ClusterDir, up: int | None) -> str:
     """What goes on, from the processes that do it."""
-    names = [name(pid) for pid in {*lock.marked(home), *tree(up)}]
+    names = [name(pid) for pid in {*lock.marked(clusterdir), *tree(up)}]
     for what, words in MOMENTS.items():
         if any(all(word in told for word in words) for told in names):
             return what
@@ -124,9 +123,9 @@ MOMENTS = {
 }
 
 
-def step(home: Path, at: float) -> str:
+def step(clusterdir: Path, at: float) -> str:
     """The journal's step that was running at a time, "" where none that was written covers it."""
-    for event in journal.read(Home(home.parents[1], home.name))[0]:
+    for event in journal.read(ClusterDir(clusterdir.parents[1], clusterdir.name))[0]:
         if event["event"] != "done" and event["time"] - event.get("seconds", 0) <= at <= event["time"]:
             return str(event["event"]) if "seconds" in event else ""
     return ""

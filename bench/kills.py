@@ -28,7 +28,7 @@ from bench.operations import LIMIT, OPERATIONS, Begun, Target
 from bench.tables import table
 from kiwi.common import process
 from reconfigure.clusterdir import journal
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 FULL = 2.0  # seconds that the disk stays full
 
@@ -61,13 +61,13 @@ def one_round(target: Target, chance: random.Random, full: bool) -> Row:
     except (TimeoutError, process.CommandError) as exc:
         fault = " ".join(str(exc).split())
     seconds = time.monotonic() - began
-    moment = harm.step(target.home, hit.at) or hit.moment
+    moment = harm.step(target.clusterdir, hit.at) or hit.moment
     return Row(operation, kind, moment if hit.killed else "(none was there)", hit.killed, seconds, fault)
 
 
 def tell(target: Target) -> None:
     """What there is to know about a round that failed."""
-    for event in journal.read(Home(target.root, target.name))[0][-25:]:
+    for event in journal.read(ClusterDir(target.root, target.name))[0][-25:]:
         print(f"    {event}", flush=True)
     print(target.ssh("root@login", "squeue -o '%i %T %r %S'; sinfo -R; sinfo -N", check=False).out, flush=True)
 

@@ -31,7 +31,7 @@ class Target:
     root: Path
 
     @property
-    def home(self) -> Path:
+    def clusterdir(self) -> Path:
         return self.root / "clusters" / self.name
 
     @property
@@ -90,7 +90,7 @@ def awake(target: Target, chance: random.Random) -> None:
 
 def broken(target: Target, chance: random.Random) -> None:
     """Some persistent machines killed."""
-    mine = [r for r in whole.records(target.home) if not r["name"].startswith("cpu-") or r["name"] == "cpu-1"]
+    mine = [r for r in whole.records(target.clusterdir) if not r["name"].startswith("cpu-") or r["name"] == "cpu-1"]
     for record in chance.sample(mine, 2):
         os.kill(record["pid"], 9)
 
@@ -169,7 +169,7 @@ def waiting(target: Target, begun: Begun) -> list[str]:
 
 
 def ran(target: Target, number: str, nodes: int) -> bool:
-    file = target.home / f"data/home/alice/kills-{number}.txt"
+    file = target.clusterdir / f"data/home/alice/kills-{number}.txt"
     return file.exists() and len({line for line in file.read_text().split() if line.startswith("cpu-")}) >= nodes
 
 

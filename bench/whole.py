@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kiwi.common import process
-from reconfigure.clusterdir import lock
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir import lock, worker_pid
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.slurm.nodes import SlurmNode, parse_nodes
-from reconfigure.worker import serve
 
 ASK = "scontrol -a -o show nodes; echo ==; squeue -a -h -o '%i %T'; echo ==; ls /var/spool/kiwi/requests"
 
@@ -29,7 +28,7 @@ class Cluster(Protocol):
     def name(self) -> str: ...
 
     @property
-    def home(self) -> Path: ...
+    def clusterdir(self) -> Path: ...
 
     def command(self, *argv: str, check: bool = True, timeout: float = 300) -> process.Result: ...
 
@@ -60,12 +59,12 @@ def ask(cluster: Cluster) -> Controller | None:
 
 def faults(cluster: Cluster) -> list[str]:
     """Everything that is not as it should be; the cluster is at rest where there is nothing."""
-    home = Home(cluster.home.parents[1], cluster.name)
-    machines = _machines(cluster.home)
-    found = _same("Terraform", terraform(cluster.home), "machines", machines)
-    found += _leftovers(home, machines)
-    found += [f"process {pid} still carries {lock.MARK}" for pid in lock.marked(home)]
-    found += [] if serve.worker(home) else ["no worker runs"]
+    clusterdir = ClusterDir(cluster.clusterdir.parents[1], cluster.name)
+    machines = _machines(cluster.clusterdir)
+    found = _same("Terraform", terraform(cluster.clusterdir), "machines", machines)
+    found += _leftovers(clusterdir, machines)
+    found += [f"process {pid} still carries {lock.MARK}" for pid in lock.marked(clusterdir)]
+    found += [] if worker_pid.worker(clusterdir) else ["no worker runs"]
     answer = ask(cluster)
     if answer is None:
         return [*found, "the controller does not answer"]
@@ -81,9 +80,9 @@ def quiet(cluster: Cluster) -> bool:
         return False
 
 
-def terraform(home: Path) -> dict[str, str]:
+def terraform(clusterdir: Path) -> dict[str, str]:
     """Machines in Terraform's state: id by name; a tainted one is named so."""
-    path = home / "terraform/local/terraform.tfstate"
+    path = clusterdir / "terraform/local/terraform.tfstate"
     found = {}
     for resource in json.loads(path.read_text())["resources"] if path.exists() else ():
         (name,) = re.findall(r'"([^"]+)"', resource["module"])
@@ -92,10 +91,10 @@ def terraform(home: Path) -> dict[str, str]:
     return found
 
 
-def records(home: Path) -> list[dict[str, Any]]:
+def records(clusterdir: Path) -> list[dict[str, Any]]:
     """The records of the machines whose first process lives."""
     found = []
-    for file in home.glob("machines/[!.]*/instance.json"):
+    for file in clusterdir.glob("machines/[!.]*/instance.json"):
         record = json.loads(file.read_text())
         try:
             stat = Path(f"/proc/{record['pid']}/stat").read_text().rpartition(")")[2].split()
@@ -106,27 +105,27 @@ def records(home: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _machines(home: Path) -> dict[str, str]:
-    return {record["name"]: record["instance"] for record in records(home)}
+def _machines(clusterdir: Path) -> dict[str, str]:
+    return {record["name"]: record["instance"] for record in records(clusterdir)}
 
 
 def _same(one: str, left: object, other: str, right: object) -> list[str]:
     return [] if left == right else [f"{one} has {left}, {other} {right}"]
 
 
-def _leftovers(home: Home, machines: Mapping[str, str]) -> list[str]:
+def _leftovers(clusterdir: ClusterDir, machines: Mapping[str, str]) -> list[str]:
     """Folders, control groups, interfaces and identities that belong to no machine, or miss."""
     names, wanted = set(machines), {f"{name}.{instance}" for name, instance in machines.items()}
-    links = {record["interface"] for record in records(home.path)}
-    ports = _names(f"/sys/class/net/kw-{home.cluster}/brif")
-    found = _same("machines/", _names(home.path / "machines"), "running machines", wanted)
+    links = {record["interface"] for record in records(clusterdir.path)}
+    ports = _names(f"/sys/class/net/kw-{clusterdir.cluster}/brif")
+    found = _same("machines/", _names(clusterdir.path / "machines"), "running machines", wanted)
     found += _same("the bridge", ports, "running machines", links)
-    found += _same("identity/", _names(home.path / "identity"), "running machines", names)
-    found += _same("new identities", {p.parent.name for p in home.path.glob("identity/*/new")}, "at rest", set())
-    written = json.loads((home.local / "nodes.auto.tfvars.json").read_text())["nodes"]
+    found += _same("identity/", _names(clusterdir.path / "identity"), "running machines", names)
+    found += _same("new identities", {p.parent.name for p in clusterdir.path.glob("identity/*/new")}, "at rest", set())
+    written = json.loads((clusterdir.local / "nodes.auto.tfvars.json").read_text())["nodes"]
     found += _same("nodes.auto.tfvars.json", set(written), "running machines", names)
     for tree in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if groups := _names(f"{tree}/kiwi/{home.cluster}"):
+        if groups := _names(f"{tree}/kiwi/{clusterdir.cluster}"):
             found += _same(tree, groups, "running machines", wanted)
     return found
 

@@ -42,7 +42,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         """Fill Ansible's inventory."""
         super().parse(inventory_, loader, path, cache)
         self._read_config_data(path)
-        found = inventory.load(paths.home(paths.default_cluster(os.environ)))
+        found = inventory.load(paths.of(paths.default_cluster(os.environ)))
         for group in found.groups:
             inventory_.add_group(group)
         for name, variables in found.hosts.items():

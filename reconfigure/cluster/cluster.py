@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from reconfigure.clusterdir import lock, paths
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model import records
-from reconfigure.model.records import Node
+from reconfigure.clusterdir import files, lock
+from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.planning.plan import Observed
 from reconfigure.providers.base import Provider
@@ -22,13 +22,13 @@ from reconfigure.terraform.client import Terraform
 class Cluster:
     """One cluster as the driver works on it: its nodes, Terraform, provider and controller."""
 
-    def __init__(self, home: Home, provider: Callable[[Home, str], Provider]) -> None:
-        self.home = home
-        self.site = site_data.freeze(paths.read_json(home.site))
-        self.nodeset: dict[str, Node] = records.nodeset(home.nodeset)
-        self.provider = provider(home, self.site.subnet)
-        self.terraform = Terraform(home.local, lock.environment(home))
-        self.controller = Controller(home, self.nodeset["login"])
+    def __init__(self, clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider]) -> None:
+        self.clusterdir = clusterdir
+        self.site = site_data.freeze(files.read_json(clusterdir.site))
+        self.nodeset: dict[str, Node] = load_nodeset(clusterdir.nodeset)
+        self.provider = provider(clusterdir, self.site.subnet)
+        self.terraform = Terraform(clusterdir.local, lock.environment(clusterdir))
+        self.controller = Controller(clusterdir, self.nodeset["login"])
 
     @property
     def has_slurm(self) -> bool:
@@ -39,19 +39,19 @@ class Cluster:
         found = Observed(
             self.terraform.instances(),
             tuple(self.provider.observe()),
-            new=authority.new(self.home),
-            identities=authority.identities(self.home),
+            new=authority.new(self.clusterdir),
+            identities=authority.identities(self.clusterdir),
             written=self._written(),
-            held=cooldown.held(cooldown.read(self.home), time.time()),
+            held=cooldown.held(cooldown.read(self.clusterdir), time.time()),
         )
         if not self.has_slurm or not found.healthy("login"):
             return found
-        remade, running = authority.remade(self.home), self.controller.running()
+        remade, running = authority.remade(self.clusterdir), self.controller.running()
         return replace(found, slurm=self.controller.nodes(), remade=remade, running=running)
 
     def _written(self) -> frozenset[str]:
-        path = self.home.names
-        return frozenset(paths.read_json(path)["nodes"]) if path.exists() else frozenset()
+        path = self.clusterdir.names
+        return frozenset(files.read_json(path)["nodes"]) if path.exists() else frozenset()
 
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")

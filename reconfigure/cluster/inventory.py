@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import REPO, Home
-from reconfigure.model import records
-from reconfigure.model.records import Node
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.paths import REPO, ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.site import releases
 from reconfigure.terraform.client import Terraform
 from reconfigure.terraform.events import Instance
@@ -29,11 +29,11 @@ class Inventory:
         return {"hosts": dict(self.hosts), "groups": dict(self.groups), "variables": dict(self.variables)}
 
 
-def ssh_arguments(home: Home, name: str) -> str:
+def ssh_arguments(clusterdir: ClusterDir, name: str) -> str:
     """Strict options for Ansible's ssh: the cluster's CA, the node's name."""
     options = {
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": home.known_hosts,
+        "UserKnownHostsFile": clusterdir.known_hosts,
         "GlobalKnownHostsFile": "none",
         "HostKeyAlias": name,
         "IdentitiesOnly": "yes",
@@ -42,7 +42,7 @@ def ssh_arguments(home: Home, name: str) -> str:
 
 
 def build(
-    home: Home,
+    clusterdir: ClusterDir,
     nodeset: Mapping[str, Node],
     state: Mapping[str, Instance],
     baked: Mapping[str, Mapping[str, str]],
@@ -54,7 +54,7 @@ def build(
     that has a host's name, and `hosts: login` needs none.
     """
     there = [node for name, node in nodeset.items() if name in state]
-    hosts = {node.name: _variables(home, node, state[node.name], facts[node.name]) for node in there}
+    hosts = {node.name: _variables(clusterdir, node, state[node.name], facts[node.name]) for node in there}
     groups: dict[str, list[str]] = {"slurm": [], "booking": [], "nodes": []}
     groups |= {f"partition_{node.partition}": [] for node in nodeset.values() if node.partition}
     for node in (node for node in there if node.role != "login"):
@@ -62,33 +62,33 @@ def build(
             groups[group].append(node.name)
     variables = {
         "nodeset": {name: node.data() for name, node in nodeset.items()},
-        "cluster_home": str(home.path),
+        "cluster_home": str(clusterdir.path),
         "kiwi_repo": str(REPO),
         "images_baked": dict(baked),
     }
     return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
 
 
-def _variables(home: Home, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "node": {**node.data(), "instance": instance.id},
         "release": dict(facts),
         "ansible_host": node.address,
         "ansible_user": "root",
-        "ansible_ssh_private_key_file": str(home.control_key),
-        "ansible_ssh_common_args": ssh_arguments(home, node.name),
+        "ansible_ssh_private_key_file": str(clusterdir.control_key),
+        "ansible_ssh_common_args": ssh_arguments(clusterdir, node.name),
     }
 
 
-def load(home: Home) -> Inventory:
+def load(clusterdir: ClusterDir) -> Inventory:
     """The inventory of a cluster as it is now; without hosts where it does not exist yet."""
-    if not home.nodeset.exists():
-        return build(home, {}, {}, {}, {})
-    named = paths.read_json(home.variables)["images"]
+    if not clusterdir.nodeset.exists():
+        return build(clusterdir, {}, {}, {}, {})
+    named = files.read_json(clusterdir.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
-    state = Terraform(home.local, os.environ).instances()
-    nodeset, images = records.nodeset(home.nodeset), paths.read_json(home.site)["images"]
+    state = Terraform(clusterdir.local, os.environ).instances()
+    nodeset, images = load_nodeset(clusterdir.nodeset), files.read_json(clusterdir.site)["images"]
     known = {name: releases.facts(name) for name in releases.known()}
     there = [node for name, node in nodeset.items() if name in state]
-    facts = {node.name: known[releases.of_machine(home, node, images)] for node in there}
-    return build(home, nodeset, state, baked, facts)
+    facts = {node.name: known[releases.of_machine(clusterdir, node, images)] for node in there}
+    return build(clusterdir, nodeset, state, baked, facts)

@@ -1,6 +1,6 @@
 """The event journal: one JSON line for every step (fields and events: docs/seams.md, section 8).
 
-HOME/log/journal.jsonl is written by the worker and by commands, one write a line, so that
+CLUSTERDIR/log/journal.jsonl is written by the worker and by commands, one write a line, so that
 lines never mix. Past LIMIT it becomes journal.jsonl.1, that one .2, and so on to KEPT.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -42,19 +42,19 @@ def new_round() -> str:
     return f"{time.time_ns()}-{os.getpid()}"
 
 
-def write(home: Home, event: str, nodes: Iterable[str] = (), **details: object) -> None:
+def write(clusterdir: ClusterDir, event: str, nodes: Iterable[str] = (), **details: object) -> None:
     """Append {version, time, event, nodes, …}; what cannot be written (the disk is full) goes to the log."""
     line = {"version": VERSION, "time": round(time.time(), 3), "event": event, "nodes": sorted(nodes), **details}
     try:
-        _append(home, json.dumps(line).encode() + b"\n")
+        _append(clusterdir, json.dumps(line).encode() + b"\n")
     except OSError as exc:
         if exc.errno not in FULL:
             raise
         log.error("the journal cannot be written (%s): %s", exc.strerror, line)
 
 
-def _append(home: Home, line: bytes) -> None:
-    number = _current(home)
+def _append(clusterdir: ClusterDir, line: bytes) -> None:
+    number = _current(clusterdir)
     try:
         size = os.fstat(number).st_size
         if os.write(number, line) < len(line):
@@ -64,31 +64,31 @@ def _append(home: Home, line: bytes) -> None:
         os.close(number)
 
 
-def _current(home: Home) -> int:
+def _current(clusterdir: ClusterDir) -> int:
     """Open the journal for one more line, as its only writer until it is closed; a full one is renamed first."""
-    home.log.mkdir(mode=0o700, exist_ok=True)
+    clusterdir.log.mkdir(mode=0o700, exist_ok=True)
     while True:
-        number = os.open(home.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        number = os.open(clusterdir.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(number, fcntl.LOCK_EX)
         found = os.fstat(number)
-        if home.journal.exists() and home.journal.stat().st_ino == found.st_ino:
+        if clusterdir.journal.exists() and clusterdir.journal.stat().st_ino == found.st_ino:
             if found.st_size < LIMIT:
                 return number
-            _rename(home)
+            _rename(clusterdir)
         os.close(number)
 
 
-def _rename(home: Home) -> None:
+def _rename(clusterdir: ClusterDir) -> None:
     for age in range(KEPT, 0, -1):
-        if (younger := _aged(home, age - 1)).exists():
-            younger.replace(_aged(home, age))
+        if (younger := _aged(clusterdir, age - 1)).exists():
+            younger.replace(_aged(clusterdir, age))
 
 
-def _aged(home: Home, age: int) -> Path:
-    return home.journal.with_name(f"{home.journal.name}.{age}") if age else home.journal
+def _aged(clusterdir: ClusterDir, age: int) -> Path:
+    return clusterdir.journal.with_name(f"{clusterdir.journal.name}.{age}") if age else clusterdir.journal
 
 
-def read(home: Home, after: Position = START) -> tuple[list[Event], Position]:
+def read(clusterdir: ClusterDir, after: Position = START) -> tuple[list[Event], Position]:
     """All events after a place, oldest first, and the place behind them.
 
     Files are opened from the newest to the oldest, so one that is renamed meanwhile is met
@@ -99,7 +99,7 @@ def read(home: Home, after: Position = START) -> tuple[list[Event], Position]:
     skipped: dict[int, int] = {}
     for age in range(KEPT + 1):
         try:
-            with _aged(home, age).open("rb") as file:
+            with _aged(clusterdir, age).open("rb") as file:
                 inode, size = (found := os.fstat(file.fileno())).st_ino, found.st_size
                 if inode not in files:
                     skipped[inode] = after.offset if inode == after.inode and after.offset <= size else 0

@@ -2,7 +2,7 @@
 
 Terraform and ansible-runner close inherited descriptors, so a child of a
 driver that was killed with -9 would go on without holding the lock. Every
-child of a change therefore carries KIWI_LOCK=<home> in its environment, and
+child of a change therefore carries KIWI_LOCK=<its folder> in its environment, and
 whoever takes the lock first ends what still carries it.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kiwi.common import process
 from kiwi.common.errors import BusyError
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 log = logging.getLogger(__name__)
 MARK = "KIWI_LOCK"
@@ -31,17 +31,17 @@ TERM_GRACE = 3.0
 
 
 @contextmanager
-def locked(home: Home, wait: float | None) -> Iterator[None]:
+def locked(clusterdir: ClusterDir, wait: float | None) -> Iterator[None]:
     """Hold the lock of a cluster, rivals ended; wait at most `wait` seconds (None: for ever).
 
     Raises BusyError, naming the holder, where it stays taken.
     """
-    with hold(home.path / "lock", wait):
-        end_rivals(home)
+    with hold(clusterdir.path / "lock", wait):
+        end_rivals(clusterdir)
         try:
             yield
         except BaseException:  # our own children must not go on without the lock
-            end_rivals(home)
+            end_rivals(clusterdir)
             raise
 
 
@@ -100,29 +100,29 @@ def _holder(number: int) -> str:
         return "another process"
 
 
-def environment(home: Home) -> dict[str, str]:
+def environment(clusterdir: ClusterDir) -> dict[str, str]:
     """The environment for children of a change: this one's with the mark."""
-    return {**os.environ, MARK: str(home.path)}
+    return {**os.environ, MARK: str(clusterdir.path)}
 
 
-def end_rivals(home: Home) -> None:
+def end_rivals(clusterdir: ClusterDir) -> None:
     """End every process that carries the mark of this cluster, until none is found."""
     rounds = ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERM_GRACE), (signal.SIGKILL, TERM_GRACE))
     for number, grace in rounds:
-        if not (rivals := marked(home)):
+        if not (rivals := marked(clusterdir)):
             return
         log.warning("ending what a killed run left: %s", ", ".join(f"{p} ({_name(p)})" for p in rivals))
-        _end(home, number, grace)
-    while rivals := marked(home):
+        _end(clusterdir, number, grace)
+    while rivals := marked(clusterdir):
         _signal(rivals, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def _end(home: Home, number: signal.Signals, grace: float) -> None:
+def _end(clusterdir: ClusterDir, number: signal.Signals, grace: float) -> None:
     """Signal every rival once, also those that are born meanwhile; wait until none is left."""
     until = time.monotonic() + grace
     told: set[int] = set()
-    while (rivals := marked(home)) and time.monotonic() < until:
+    while (rivals := marked(clusterdir)) and time.monotonic() < until:
         targets = set(_first(rivals, number)) - told
         _signal(targets, number)
         told |= targets
@@ -147,12 +147,12 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
             continue
 
 
-def marked(home: Home) -> list[int]:
+def marked(clusterdir: ClusterDir) -> list[int]:
     """Processes with the mark of this cluster, besides this one and its ancestors.
 
     Those of a container on this host are another control host's, where the same path is another folder.
     """
-    mark = f"{MARK}={home.path}".encode()
+    mark = f"{MARK}={clusterdir.path}".encode()
     own, here = _ancestors(), _namespace(Path("/proc/self"))
     found = []
     for entry in Path("/proc").iterdir():

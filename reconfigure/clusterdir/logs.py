@@ -1,6 +1,6 @@
 """What is written down about a cluster: where it lies, what it is, how large it is; and the worker's own log.
 
-All of it lies below HOME/log but what a machine keeps itself, and all of it is bounded: the journal
+All of it lies below CLUSTERDIR/log but what a machine keeps itself, and all of it is bounded: the journal
 (journal.py), serve.log (here), up.log (bin/up), Ansible's runs (playbook.KEEP), consoles (`trim`), and
 each machine's own journal (roles/node/files/journald.conf).
 """
@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 LIMIT = 4 << 20  # bytes of one file
 KEPT = 3  # older files beside the current one
@@ -63,26 +63,28 @@ def trim(path: Path) -> None:
         os.truncate(path, 0)
 
 
-def consoles(home: Home) -> list[Path]:
+def consoles(clusterdir: ClusterDir) -> list[Path]:
     """What each machine says on its console; the folder is named NAME.INSTANCE."""
-    return sorted((home.path / "machines").glob("[!.]*/console.log"))
+    return sorted((clusterdir.path / "machines").glob("[!.]*/console.log"))
 
 
-def written(home: Home) -> list[Written]:
+def written(clusterdir: ClusterDir) -> list[Written]:
     """All places, also those where nothing was written yet."""
     found = [
-        _file(home.journal, "every step, one line of JSON each"),
-        _file(home.log / "serve.log", "the worker"),
-        _file(home.log / "up.log", "all that Ansible said in bin/up"),
-        _file(home.ansible, "each run of the worker's playbooks"),
-        _file(home.local / "apply.jsonl", "Terraform's last apply"),
-        _file(home.metrics / "kiwi.prom", "metrics for Prometheus"),
+        _file(clusterdir.journal, "every step, one line of JSON each"),
+        _file(clusterdir.log / "serve.log", "the worker"),
+        _file(clusterdir.log / "up.log", "all that Ansible said in bin/up"),
+        _file(clusterdir.ansible, "each run of the worker's playbooks"),
+        _file(clusterdir.local / "apply.jsonl", "Terraform's last apply"),
+        _file(clusterdir.metrics / "kiwi.prom", "metrics for Prometheus"),
     ]
-    found += [_file(path, f"console of {path.parent.name.partition('.')[0]}") for path in consoles(home)]
-    found += [_file(path, "changes of bookings") for path in sorted((home.path / "data" / "state").glob("*/journal"))]
-    jobs = home.path / "data" / "slurmctld" / "jobs"
+    found += [_file(path, f"console of {path.parent.name.partition('.')[0]}") for path in consoles(clusterdir)]
+    found += [
+        _file(path, "changes of bookings") for path in sorted((clusterdir.path / "data" / "state").glob("*/journal"))
+    ]
+    jobs = clusterdir.path / "data" / "slurmctld" / "jobs"
     found += [_file(jobs, "finished jobs")] if jobs.exists() else []  # with accounting slurmdbd has them
-    login = f"bin/login --cluster {home.cluster} root@login journalctl"
+    login = f"bin/login --cluster {clusterdir.cluster} root@login journalctl"
     return found + [Written(f"{login} {options}", what, None) for options, what in ON_LOGIN]
 
 

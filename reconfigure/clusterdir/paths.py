@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from kiwi.common.errors import KiwiError, UsageError
+from kiwi.common.errors import UsageError
 
 REPO = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[a-z][a-z0-9]{0,9}")
@@ -22,7 +18,7 @@ NAME_GOOD = "1 to 10 lower-case letters and digits, beginning with a letter, suc
 
 
 @dataclass(frozen=True)
-class Home:
+class ClusterDir:
     """The folder of one cluster, and the names of what lies in it."""
 
     root: Path
@@ -101,7 +97,7 @@ class Home:
     def identity(self, node: str) -> Path:
         return self.path / "identity" / node
 
-    def require(self) -> Home:
+    def require(self) -> ClusterDir:
         """Return itself; UsageError where the cluster was never set up."""
         if not self.nodeset.exists():
             raise UsageError(f"there is no cluster '{self.cluster}' in {self.root}", hint="bin/up makes one")
@@ -116,47 +112,8 @@ def default_cluster(environment: Mapping[str, str]) -> str:
     return str(data["cluster_name"])
 
 
-def home(cluster: str, environment: Mapping[str, str] = os.environ) -> Home:
-    """The Home of a cluster below KIWI_ROOT; UsageError for a name that could leave it."""
+def of(cluster: str, environment: Mapping[str, str] = os.environ) -> ClusterDir:
+    """The ClusterDir of a cluster below KIWI_ROOT; UsageError for a name that could leave it."""
     if not NAME.fullmatch(cluster):
         raise UsageError(f"cluster name: found {cluster!r}; needs {NAME_GOOD}")
-    return Home(Path(environment.get("KIWI_ROOT") or "/var/lib/kiwi"), cluster)
-
-
-def require_room(path: Path, needed: int) -> None:
-    """KiwiError where the disk of a folder has less than `needed` bytes left."""
-    free = shutil.disk_usage(path).free
-    if free < needed:
-        left = f"{free >> 20} MB left below {path}, {needed >> 20} MB needed"
-        raise KiwiError(f"the disk of the control host is full: {left}")
-
-
-def write(path: Path, text: str, mode: int = 0o600) -> bool:
-    """Replace a file as a whole (temporary file, fsync, rename); return whether it changed."""
-    if path.exists() and path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o777 == mode:
-        return False
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        os.fchmod(number, mode)
-        file.write(text)
-        file.flush()
-        os.fsync(number)
-    os.replace(name, path)
-    return True
-
-
-def write_json(path: Path, data: object) -> bool:
-    """Write JSON as `write` does, keys sorted; return whether it changed."""
-    return write(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; UsageError naming the file where it is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise UsageError(f"{path} is not JSON: {exc}") from exc
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} holds no JSON object")
-    return found
+    return ClusterDir(Path(environment.get("KIWI_ROOT") or "/var/lib/kiwi"), cluster)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from reconfigure.model.records import Request
+from reconfigure.model.request import Request
 
 REMEMBER = 86400.0  # seconds
 _TABLE = """CREATE TABLE IF NOT EXISTS request (

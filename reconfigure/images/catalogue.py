@@ -12,7 +12,7 @@ from typing import Any
 
 from kiwi.common.errors import KiwiError, UsageError
 from reconfigure.clusterdir import lock
-from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.rounds import playbook
 from reconfigure.site import releases
 from reconfigure.site.data import Site
@@ -112,24 +112,24 @@ def _below(root: Path) -> Iterator[Path]:
         yield from (Path(folder, n) for n in names if "__pycache__" not in folder and not n.endswith(".pyc"))
 
 
-def bake(home: Home, site: Site, name: str) -> bool:
+def bake(clusterdir: ClusterDir, site: Site, name: str) -> bool:
     """Bake an image by playbooks/image.yml where its tree is missing; return whether it was.
 
     The playbook asks `image list` for hash and path, and writes path/image.json
     last. UsageError for an unknown image, KiwiError where it fails.
     """
-    found = {image.name: image for image in images(home.root, site)}
+    found = {image.name: image for image in images(clusterdir.root, site)}
     if name not in found:
         raise UsageError(f"image: found {name!r}; needs one of {', '.join(found)}")
-    with lock.hold(home.root / "images" / ".lock", wait=1800):
+    with lock.hold(clusterdir.root / "images" / ".lock", wait=1800):
         if (Path(found[name].path) / "image.json").exists():
             return False
-        _bake(home, site, found[name])
+        _bake(clusterdir, site, found[name])
     return True
 
 
-def _bake(home: Home, site: Site, image: Image) -> None:
-    run = playbook.run(home, "image.yml", {**site.data, "image": image.name})
+def _bake(clusterdir: ClusterDir, site: Site, image: Image) -> None:
+    run = playbook.run(clusterdir, "image.yml", {**site.data, "image": image.name})
     if run.failed or not (Path(image.path) / "image.json").exists():
         why = "; ".join(run.failed.values()) or "no image.json was written"
         raise KiwiError(f"baking {image.name} failed: {why}")

@@ -1,4 +1,4 @@
-"""Write the home of a cluster from checked site data; what is right already stays."""
+"""Write the folder of a cluster from checked site data; what is right already stays."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from reconfigure.clusterdir import lock, paths
-from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir import files, lock
+from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
-from reconfigure.model import records
-from reconfigure.model.records import Node
+from reconfigure.model import hostlist
+from reconfigure.model.node import Node
 from reconfigure.site import releases, user_ids
 from reconfigure.site import rules as site_rules
 from reconfigure.site.data import Site, SiteError
@@ -27,41 +28,52 @@ NOT_COPIED = shutil.ignore_patterns(
 )
 
 
-def init(home: Home, site: Site) -> bool:
-    """Make or refresh the home; return whether anything changed.
+def init(clusterdir: ClusterDir, site: Site) -> bool:
+    """Make or refresh the folder; return whether anything changed.
 
     Raises SiteError, before anything is written, where the site data does not
     agree with this cluster's machines, with the ids that its users have had,
     or with another cluster on this host.
     """
-    _no_overlap(home, site)
-    user_ids.check(home, site)
-    controller = _controller(home, site)
-    with lock.locked(home, lock.WAIT):
-        _layout(home)
-        Terraform(home.local, lock.environment(home)).mend()
-        nodeset, new = _nodeset(home, site)
-        _same_addresses(home, nodeset)
-        changes = [new, user_ids.remember(home, site), authority.make(home, site), _variables(home, site, nodeset)]
+    _no_overlap(clusterdir, site)
+    user_ids.check(clusterdir, site)
+    controller = _controller(clusterdir, site)
+    with lock.locked(clusterdir, lock.WAIT):
+        _layout(clusterdir)
+        Terraform(clusterdir.local, lock.environment(clusterdir)).mend()
+        nodeset, new = _nodeset(clusterdir, site)
+        _same_addresses(clusterdir, nodeset)
+        changes = [
+            new,
+            user_ids.remember(clusterdir, site),
+            authority.make(clusterdir, site),
+            _variables(clusterdir, site, nodeset),
+        ]
         user = site.users[0].name if site.users else "root"
         changes += [
-            paths.write_json(home.site, site.data),
-            paths.write_json(home.saved, {"version": 1, "slurm": controller.slurm}),
-            paths.write(home.path / "ssh_config", client_config.control(home.path, nodeset, user)),
+            files.write_json(clusterdir.site, site.data),
+            files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
+            files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir.path, nodeset, user)),
         ]
     return any(changes)
 
 
-def _layout(home: Home) -> None:
-    home.path.chmod(0o700)
-    for folder in (home.run, home.log, home.metrics, home.path / "machines", home.path / "identity"):
+def _layout(clusterdir: ClusterDir) -> None:
+    clusterdir.path.chmod(0o700)
+    for folder in (
+        clusterdir.run,
+        clusterdir.log,
+        clusterdir.metrics,
+        clusterdir.path / "machines",
+        clusterdir.path / "identity",
+    ):
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _nodeset(home: Home, site: Site) -> tuple[dict[str, Node], bool]:
+def _nodeset(clusterdir: ClusterDir, site: Site) -> tuple[dict[str, Node], bool]:
     """Copy the modules, run terraform/nodeset where its input is new, return all nodes."""
-    copied = [copy_module(REPO / "terraform" / m, home.path / "terraform" / m) for m in MODULES]
-    folder = home.path / "terraform" / "nodeset"
+    copied = [copy_module(REPO / "terraform" / m, clusterdir.path / "terraform" / m) for m in MODULES]
+    folder = clusterdir.path / "terraform" / "nodeset"
     values = {
         "subnet": site.subnet,
         "images": sorted(site.images),
@@ -69,14 +81,14 @@ def _nodeset(home: Home, site: Site) -> tuple[dict[str, Node], bool]:
         "login": site.data["login"],
         "partitions": [{**p, "features": of.features} for p, of in zip(site.data["partitions"], site.partitions)],
     }
-    if paths.write_json(folder / "nodeset.auto.tfvars.json", values) or any(copied) or not home.nodeset.exists():
-        home.nodeset.unlink(missing_ok=True)
-        terraform = Terraform(folder, lock.environment(home))
+    if files.write_json(folder / "nodeset.auto.tfvars.json", values) or any(copied) or not clusterdir.nodeset.exists():
+        clusterdir.nodeset.unlink(missing_ok=True)
+        terraform = Terraform(folder, lock.environment(clusterdir))
         terraform.init()
         found = terraform.outputs()["nodeset"]
-        paths.write_json(home.nodeset, {"version": 1, "nodes": found})
-        return records.nodeset(home.nodeset), True
-    return records.nodeset(home.nodeset), False
+        files.write_json(clusterdir.nodeset, {"version": 1, "nodes": found})
+        return load_nodeset(clusterdir.nodeset), True
+    return load_nodeset(clusterdir.nodeset), False
 
 
 def copy_module(source: Path, target: Path) -> bool:
@@ -104,50 +116,52 @@ def _module_files(folder: Path) -> list[Path]:
     return found
 
 
-def _variables(home: Home, site: Site, nodeset: dict[str, Node]) -> bool:
+def _variables(clusterdir: ClusterDir, site: Site, nodeset: dict[str, Node]) -> bool:
     """Write Terraform's variables and make terraform/local ready."""
     values: dict[str, Any] = {
-        "cluster": {"name": home.cluster, "home": str(home.path), "subnet": site.subnet},
+        "cluster": {"name": clusterdir.cluster, "home": str(clusterdir.path), "subnet": site.subnet},
         "nodeset": {name: node.data() for name, node in nodeset.items()},
-        "images": catalogue.current(home.root, site, _before(home).get("images", {})),
+        "images": catalogue.current(clusterdir.root, site, _before(clusterdir).get("images", {})),
     }
-    changed = paths.write_json(home.variables, values)
-    if not home.names.exists():
-        changed = paths.write_json(home.names, {"nodes": []})
-    Terraform(home.local, lock.environment(home)).init()
+    changed = files.write_json(clusterdir.variables, values)
+    if not clusterdir.names.exists():
+        changed = files.write_json(clusterdir.names, {"nodes": []})
+    Terraform(clusterdir.local, lock.environment(clusterdir)).init()
     return changed
 
 
-def _before(home: Home) -> dict[str, Any]:
-    return paths.read_json(home.variables) if home.variables.exists() else {}
+def _before(clusterdir: ClusterDir) -> dict[str, Any]:
+    return files.read_json(clusterdir.variables) if clusterdir.variables.exists() else {}
 
 
-def refresh_images(home: Home, site: Site) -> None:
+def refresh_images(clusterdir: ClusterDir, site: Site) -> None:
     """Have new machines made from what has been baked since."""
-    before = _before(home)
-    paths.write_json(home.variables, {**before, "images": catalogue.current(home.root, site, before["images"])})
+    before = _before(clusterdir)
+    files.write_json(
+        clusterdir.variables, {**before, "images": catalogue.current(clusterdir.root, site, before["images"])}
+    )
 
 
-def _same_addresses(home: Home, nodeset: dict[str, Node]) -> None:
+def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
     """Machines keep their addresses as long as they live."""
-    before = _before(home).get("nodeset", {})
-    state = Terraform(home.local, lock.environment(home)).instances()
+    before = _before(clusterdir).get("nodeset", {})
+    state = Terraform(clusterdir.local, lock.environment(clusterdir)).instances()
     moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
     if moved:
-        home.nodeset.unlink()
+        clusterdir.nodeset.unlink()
         raise SiteError(
             [
-                f"subnet, partitions: {records.fold(moved)} would get another address while running; needs the same "
+                f"subnet, partitions: {hostlist.fold(moved)} would get another address while running; needs the same "
                 "subnet and order of partitions as before (new ones at the end), or bin/down first"
             ]
         )
 
 
-def _controller(home: Home, site: Site) -> Release:
+def _controller(clusterdir: ClusterDir, site: Site) -> Release:
     """The login node's release; SiteError where its slurmctld would not read the state that is saved."""
     image = site.data["login"]["image"]
     found = releases.known()[site.images[image]]
-    saved = paths.read_json(home.saved)["slurm"] if home.saved.exists() else found.slurm
+    saved = files.read_json(clusterdir.saved)["slurm"] if clusterdir.saved.exists() else found.slurm
     if saved not in found.takes:
         needs = (
             f"an image with Slurm {saved}, whose state this cluster has ({found.words} has {found.slurm} and does not"
@@ -156,10 +170,10 @@ def _controller(home: Home, site: Site) -> Release:
     return found
 
 
-def _no_overlap(home: Home, site: Site) -> None:
+def _no_overlap(clusterdir: ClusterDir, site: Site) -> None:
     own = ipaddress.IPv4Network(site.subnet)
-    for file in (home.root / "clusters").glob("*/site.json"):
-        other = site_rules.network(paths.read_json(file).get("subnet"))
-        if file.parent.name != home.cluster and other is not None and own.overlaps(other):
+    for file in (clusterdir.root / "clusters").glob("*/site.json"):
+        other = site_rules.network(files.read_json(file).get("subnet"))
+        if file.parent.name != clusterdir.cluster and other is not None and own.overlaps(other):
             needs = f"one that does not overlap {other} of the cluster {file.parent.name}, such as 10.77.0.0/16"
             raise SiteError([f"subnet: found '{site.subnet}'; needs {needs}"])

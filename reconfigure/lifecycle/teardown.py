@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kiwi.common.errors import KiwiError
-from reconfigure.clusterdir import lock, paths
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model import records
+from reconfigure.clusterdir import files, lock, paths
+from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers.base import Provider
 from reconfigure.reports import metrics
 from reconfigure.site import data as site_data
@@ -23,41 +23,41 @@ log = logging.getLogger(__name__)
 KEPT = ("data", "ca", "keys", "lock")
 
 
-def down(home: Home, provider: Callable[[Home, str], Provider], everything: bool) -> None:
-    """Stop the worker, remove machines and what was changed on the host, then the home.
+def down(clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider], everything: bool) -> None:
+    """Stop the worker, remove machines and what was changed on the host, then the folder.
 
-    Raises KiwiError, before any file is removed, where something of the home is still mounted.
+    Raises KiwiError, before any file is removed, where something of the folder is still mounted.
     """
-    subnet = _subnet(home)
-    supervisor.stop(home)
-    metrics.remove(home)
-    with lock.locked(home, lock.WAIT):
-        machines = provider(home, subnet)
+    subnet = _subnet(clusterdir)
+    supervisor.stop(clusterdir)
+    metrics.remove(clusterdir)
+    with lock.locked(clusterdir, lock.WAIT):
+        machines = provider(clusterdir, subnet)
         if any(machine.name == "login" and machine.state == "running" for machine in machines.observe()):
-            _save_jobs(home)
+            _save_jobs(clusterdir)
         machines.teardown()
-        if busy := mounts(home.path):
+        if busy := mounts(clusterdir.path):
             raise KiwiError(f"still mounted: {', '.join(busy)}; nothing was removed", hint="unmount them and try again")
-        for path in home.path.iterdir():
+        for path in clusterdir.path.iterdir():
             if path.name not in KEPT or (everything and path.name != "lock"):
                 _remove(path)
-        (home.path / "lock").unlink()
-        if not any(home.path.iterdir()):
-            home.path.rmdir()
+        (clusterdir.path / "lock").unlink()
+        if not any(clusterdir.path.iterdir()):
+            clusterdir.path.rmdir()
     if everything:
-        _images(home.root)
+        _images(clusterdir.root)
 
 
-def _save_jobs(home: Home) -> None:
+def _save_jobs(clusterdir: ClusterDir) -> None:
     """Have slurmctld write its state, which it otherwise does seconds late."""
     with contextlib.suppress(KiwiError):
-        Controller(home, records.nodeset(home.nodeset)["login"]).call(["systemctl", "stop", "slurmctld"])
+        Controller(clusterdir, load_nodeset(clusterdir.nodeset)["login"]).call(["systemctl", "stop", "slurmctld"])
 
 
-def _subnet(home: Home) -> str:
+def _subnet(clusterdir: ClusterDir) -> str:
     """The subnet that the cluster was made with; the shipped one where it never got so far."""
-    if home.site.exists():
-        return str(paths.read_json(home.site)["subnet"])
+    if clusterdir.site.exists():
+        return str(files.read_json(clusterdir.site)["subnet"])
     return str(site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")["subnet"])
 
 

@@ -17,7 +17,7 @@ def welcome(cluster: Cluster) -> int:
     booking = [p for p in cluster.site.partitions if p.scheduler == "booking"]
     up = next((p for p in slurm if p.min_nodes), None)
     if up is not None:
-        config = str(cluster.home.path / "ssh_config")
+        config = str(cluster.clusterdir.path / "ssh_config")
         job = f"srun -p {up.name} hostname"
         out = process.run(["ssh", "-F", config, f"{user}@login", job], timeout=JOB_TIMEOUT).out.strip()
         print(f"{user}@login $ {job}\n{out}\n")
@@ -26,11 +26,11 @@ def welcome(cluster: Cluster) -> int:
     tries += [f"{login} 'srun -p {p.name} -N {min(3, p.max_nodes)} hostname'" for p in slurm[:1]]
     tries += [f"{login} 'kiwi alloc -w {p.name}-1 -t 1:00:00'" for p in booking[:1]]
     tries += [f"bin/login {_which(cluster)}--ssh-config"]
-    print(f"The cluster {cluster.home.cluster} is up. To try:\n  " + "\n  ".join(tries[:3]))
+    print(f"The cluster {cluster.clusterdir.cluster} is up. To try:\n  " + "\n  ".join(tries[:3]))
     return OK
 
 
 def _which(cluster: Cluster) -> str:
     """The option that names a cluster that is not the shipped one."""
-    name = cluster.home.cluster
+    name = cluster.clusterdir.cluster
     return "" if name == paths.default_cluster({}) else f"--cluster {name} "

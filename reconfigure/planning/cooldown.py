@@ -7,7 +7,7 @@ image) is permanent until a person mends it: drained for the longest time at onc
 and so are the powered-down nodes that would be made in the same way. A node that came up
 and that Slurm gave up (resume_fail) is not counted: ResumeTimeout is between two of these.
 
-HOME/cooldown.json: {"version": 1, "nodes": {NAME: {failures, failed, until, reason}}}
+CLUSTERDIR/cooldown.json: {"version": 1, "nodes": {NAME: {failures, failed, until, reason}}}
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.paths import ClusterDir
 
 FIRST, LONGEST = 60.0, 600.0  # seconds that a node is left alone
 FORGET = 3600.0  # seconds after which a failure is no longer followed by the next
@@ -64,36 +64,36 @@ def waits(table: Table) -> bool:
     return any(entry.until for entry in table.values())
 
 
-def read(home: Home) -> dict[str, Entry]:
+def read(clusterdir: ClusterDir) -> dict[str, Entry]:
     """The table; empty where there is none."""
-    path = _path(home)
-    return {name: Entry(**entry) for name, entry in paths.read_json(path)["nodes"].items()} if path.exists() else {}
+    path = _path(clusterdir)
+    return {name: Entry(**entry) for name, entry in files.read_json(path)["nodes"].items()} if path.exists() else {}
 
 
-def failed(home: Home, reasons: Mapping[str, str], now: float, *, permanent: bool) -> None:
+def failed(clusterdir: ClusterDir, reasons: Mapping[str, str], now: float, *, permanent: bool) -> None:
     """Note failures."""
-    table = read(home)
-    _write(home, table | {n: after(table.get(n), why, now, permanent=permanent) for n, why in reasons.items()})
+    table = read(clusterdir)
+    _write(clusterdir, table | {n: after(table.get(n), why, now, permanent=permanent) for n, why in reasons.items()})
 
 
-def well(home: Home, names: Iterable[str]) -> None:
+def well(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Forget the failures of nodes that came up."""
-    table, gone = read(home), set(names)
+    table, gone = read(clusterdir), set(names)
     if gone & table.keys():
-        _write(home, {name: entry for name, entry in table.items() if name not in gone})
+        _write(clusterdir, {name: entry for name, entry in table.items() if name not in gone})
 
 
-def freed(home: Home, now: float) -> None:
+def freed(clusterdir: ClusterDir, now: float) -> None:
     """Note that the nodes whose time is over were given back; their failures still count."""
-    table = read(home)
+    table = read(clusterdir)
     over = {name: Entry(e.failures, e.failed, 0.0, e.reason) for name, e in table.items() if 0 < e.until <= now}
     if over:
-        _write(home, table | over)
+        _write(clusterdir, table | over)
 
 
-def _path(home: Home) -> Path:
-    return home.path / "cooldown.json"
+def _path(clusterdir: ClusterDir) -> Path:
+    return clusterdir.path / "cooldown.json"
 
 
-def _write(home: Home, table: Table) -> None:
-    paths.write_json(_path(home), {"version": 1, "nodes": {name: asdict(entry) for name, entry in table.items()}})
+def _write(clusterdir: ClusterDir, table: Table) -> None:
+    files.write_json(_path(clusterdir), {"version": 1, "nodes": {name: asdict(entry) for name, entry in table.items()}})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reconfigure.model import records
-from reconfigure.model.records import Node, Request
+from reconfigure.model import hostlist
+from reconfigure.model.node import Node
+from reconfigure.model.request import Request
 from reconfigure.planning import cooldown
 from reconfigure.providers.base import Machine
 from reconfigure.slurm.nodes import SlurmNode
@@ -119,7 +120,7 @@ def merge(requests: Iterable[Request]) -> dict[str, str]:
     """The last wish for each node, of requests in order."""
     wishes: dict[str, str] = {}
     for request in requests:
-        wishes.update({name: request.kind for name in records.expand(request.nodes)})
+        wishes.update({name: request.kind for name in hostlist.expand(request.nodes)})
     return wishes
 
 
@@ -131,7 +132,7 @@ def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_
     draft = _Draft()
     for name, kind in sorted(wishes.items()):
         if name not in nodeset:
-            draft.refused[name] = f"unknown node; nodes are {records.fold(nodeset)}"
+            draft.refused[name] = f"unknown node; nodes are {hostlist.fold(nodeset)}"
         elif kind == "resume":
             _resume(draft, nodeset, observed, name)
         elif kind in ("suspend", "resume_fail"):

@@ -1,8 +1,8 @@
 """Machines on this host: systemd-nspawn, as terraform/local makes them.
 
-HOME/terraform/local/{machine,network}.sh   do what is done; copied there with the module
-HOME/machines/NAME.INSTANCE/                one machine; instance.json is written last
-HOME/machines/.NAME.INSTANCE/               a removal that did not finish
+CLUSTERDIR/terraform/local/{machine,network}.sh   do what is done; copied there with the module
+CLUSTERDIR/machines/NAME.INSTANCE/                one machine; instance.json is written last
+CLUSTERDIR/machines/.NAME.INSTANCE/               a removal that did not finish
 ROOT/host/                                  settings of the host, counted over clusters
 """
 
@@ -33,11 +33,11 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class LocalProvider:
     """The Provider of one cluster on this host.
 
-    `home` is the cluster's folder, `root` is KIWI_ROOT, `proc` is where the
+    `folder` is the cluster's, `root` is KIWI_ROOT, `proc` is where the
     kernel shows processes.
     """
 
-    home: Path
+    folder: Path
     cluster: str
     subnet: str
     root: Path
@@ -55,7 +55,7 @@ class LocalProvider:
     def prepare(self) -> None:
         """Make the data folders (owner and mode too), the bridge, its rules and the host's settings."""
         for name, mode, owner in DATA:
-            folder = self.home / "data" / name
+            folder = self.folder / "data" / name
             folder.mkdir(parents=True, exist_ok=True)
             os.chown(folder, owner, owner)
             folder.chmod(mode)
@@ -63,7 +63,7 @@ class LocalProvider:
 
     def observe(self) -> tuple[Machine, ...]:
         """All machines and remains of machines of the cluster, by name."""
-        folders = sorted((self.home / "machines").glob("*.*"), key=lambda folder: folder.name.lstrip("."))
+        folders = sorted((self.folder / "machines").glob("*.*"), key=lambda folder: folder.name.lstrip("."))
         return tuple(self._machine(folder) for folder in folders)
 
     def clear(self, name: str, instance: str | None = None) -> None:
@@ -94,7 +94,7 @@ class LocalProvider:
         return Machine(name, instance, image, "stopped", f"{name} ended; {_last_words(folder / 'console.log')}")
 
     def _path(self, script: str) -> Path:
-        return self.home / "terraform" / "local" / script
+        return self.folder / "terraform" / "local" / script
 
     def _network(self) -> dict[str, str]:
         network = ipaddress.IPv4Network(self.subnet)
@@ -102,7 +102,7 @@ class LocalProvider:
         return {"KIWI_SUBNET": self.subnet, "KIWI_GATEWAY": gateway, "KIWI_HOST": str(self.root / "host")}
 
     def _script(self, script: str, command: str, values: Mapping[str, str]) -> None:
-        env = {"PATH": PATH, "KIWI_HOME": str(self.home), "KIWI_CLUSTER": self.cluster, **values}
+        env = {"PATH": PATH, "KIWI_HOME": str(self.folder), "KIWI_CLUSTER": self.cluster, **values}
         process.run(["bash", str(self._path(script)), command], env=env, timeout=120)
 
 

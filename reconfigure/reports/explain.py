@@ -13,10 +13,10 @@ from typing import Any
 from kiwi.common.errors import UnreachableError, UsageError
 from kiwi.slurm import job_reasons
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal
+from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
-from reconfigure.model import records
-from reconfigure.model.records import Node
+from reconfigure.model import hostlist
+from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.planning.plan import Observed
 from reconfigure.reports import failure_causes, snapshot, status
@@ -24,7 +24,6 @@ from reconfigure.reports.history import Line, Story, story
 from reconfigure.rounds import progress
 from reconfigure.site.data import Site
 from reconfigure.slurm.nodes import SlurmNode
-from reconfigure.worker import serve
 
 UNDRAIN = "scontrol update nodename={} state=resume"
 HALTED = "the worker does not run, so nothing that Slurm asks for is done: reconfigure serve --detach starts it"
@@ -56,15 +55,15 @@ def answer(cluster: Cluster, target: str) -> dict[str, Any]:
     if target in cluster.nodeset:
         return {"kind": "node", **asdict(of_nodes(cluster, [target])[0])}
     if not target[:1].isdigit():
-        known = records.fold(cluster.nodeset)
+        known = hostlist.fold(cluster.nodeset)
         raise UsageError(f"why: found {target!r}; needs a node of {known}, or the number of a job")
     return of_job(cluster, target)
 
 
 def of_nodes(cluster: Cluster, names: Sequence[str]) -> list[Answer]:
-    observed, events = snapshot.observe(cluster), journal.read(cluster.home)[0]
-    doing, worker = progress.now(cluster.home), serve.worker(cluster.home) is not None
-    around = Around(doing, worker, len(snapshot.waiting(cluster.home)), cluster.site)
+    observed, events = snapshot.observe(cluster), journal.read(cluster.clusterdir)[0]
+    doing, worker = progress.now(cluster.clusterdir), worker_pid.worker(cluster.clusterdir) is not None
+    around = Around(doing, worker, len(snapshot.waiting(cluster.clusterdir)), cluster.site)
     return [node_answer(cluster.nodeset[name], story(name, events), observed, around) for name in names]
 
 
@@ -74,7 +73,7 @@ def of_job(cluster: Cluster, number: str) -> dict[str, Any]:
         job = job_reasons.find(number, lambda argv: cluster.controller.call(argv, snapshot.PATIENCE).out)
     except UnreachableError as exc:
         raise UnreachableError(str(exc), hint="reconfigure status shows whether the login node runs") from exc
-    names = [name for name in _nodes_of(job, journal.read(cluster.home)[0]) if name in cluster.nodeset]
+    names = [name for name in _nodes_of(job, journal.read(cluster.clusterdir)[0]) if name in cluster.nodeset]
     why = job_reasons.explain(job)
     return {
         "kind": "job",
@@ -88,10 +87,10 @@ def of_job(cluster: Cluster, number: str) -> dict[str, Any]:
 def _nodes_of(job: job_reasons.Job, events: Iterable[Event]) -> list[str]:
     """Nodes that a job has, else those that it named, lacks or had Slurm ask for."""
     if job.nodes:
-        return list(records.expand(job.nodes))
+        return list(hostlist.expand(job.nodes))
     promised = [e["jobs"][job.id] for e in events if e["event"] == "request" and job.id in (e.get("jobs") or {})]
     lists = [job.asked, job.unavailable, *promised[-1:]] if job.state == "PENDING" else []
-    return list(dict.fromkeys(name for hostlist in lists if hostlist for name in records.expand(hostlist)))
+    return list(dict.fromkeys(name for text in lists if text for name in hostlist.expand(text)))
 
 
 def node_answer(node: Node, told: Story, observed: Observed, around: Around) -> Answer:

@@ -1,6 +1,6 @@
 """What the control host tells Prometheus: counters out of the event journal, and what is now. Pure but for files.
 
-HOME/metrics/counters.json is what was counted, with the place in the journal up to which it was: so
+CLUSTERDIR/metrics/counters.json is what was counted, with the place in the journal up to which it was: so
 nothing is counted twice or missed, whoever wrote it, and all counters outlive the worker.
 """
 
@@ -14,10 +14,11 @@ from pathlib import Path
 from kiwi.metrics import exposition
 from kiwi.metrics.collect import NODES, counted
 from kiwi.metrics.exposition import Family, Sample
-from reconfigure.clusterdir import journal, paths
+from reconfigure.clusterdir import files, journal
 from reconfigure.clusterdir.journal import Event, Position
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model.records import KINDS, Node, Request
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
+from reconfigure.model.request import KINDS, Request
 from reconfigure.planning.plan import Observed
 from reconfigure.providers.base import STATES
 from reconfigure.reports import failure_causes
@@ -121,7 +122,7 @@ def _partition(node: str) -> str:
 def load(path: Path) -> Counts:
     """What was counted before; nothing where it is not there or of another version."""
     try:
-        data = paths.read_json(path)
+        data = files.read_json(path)
     except FileNotFoundError:
         return Counts()
     if data.pop("version", None) != VERSION:
@@ -138,16 +139,16 @@ def load(path: Path) -> Counts:
     )
 
 
-def count(home: Home) -> Counts:
+def count(clusterdir: ClusterDir) -> Counts:
     """Count what the journal has since the last time, and keep it."""
-    path = home.metrics / "counters.json"
+    path = clusterdir.metrics / "counters.json"
     counts = load(path)
-    events, place = journal.read(home, counts.place)
+    events, place = journal.read(clusterdir, counts.place)
     for event in events:
         counts.take(event)
     if place != counts.place:
         counts.place = place
-        paths.write_json(path, {"version": VERSION, **asdict(counts)})
+        files.write_json(path, {"version": VERSION, **asdict(counts)})
     return counts
 
 
@@ -243,19 +244,19 @@ def _failures(counts: Counts, parts: Iterable[str]) -> list[Sample]:
     return [Sample(counts.failures.get(p, {}).get(c, 0), {"partition": p, "cause": c}) for p, c in rows]
 
 
-def collected(home: Home) -> Path:
+def collected(clusterdir: ClusterDir) -> Path:
     """The file in the folder of this host's node_exporter."""
-    return COLLECTOR / f"kiwi-{home.cluster}.prom"
+    return COLLECTOR / f"kiwi-{clusterdir.cluster}.prom"
 
 
-def publish(home: Home, counts: Counts, now: Now) -> None:
-    """Write HOME/metrics/kiwi.prom, and the same for node_exporter where this host has one."""
-    text = exposition.render(families(counts, now), {"cluster": home.cluster})
-    exposition.write(home.metrics / "kiwi.prom", text)
+def publish(clusterdir: ClusterDir, counts: Counts, now: Now) -> None:
+    """Write CLUSTERDIR/metrics/kiwi.prom, and the same for node_exporter where this host has one."""
+    text = exposition.render(families(counts, now), {"cluster": clusterdir.cluster})
+    exposition.write(clusterdir.metrics / "kiwi.prom", text)
     if COLLECTOR.is_dir():
-        exposition.write(collected(home), text)
+        exposition.write(collected(clusterdir), text)
 
 
-def remove(home: Home) -> None:
-    """Take back what is outside of the home."""
-    collected(home).unlink(missing_ok=True)
+def remove(clusterdir: ClusterDir) -> None:
+    """Take back what is outside of the cluster's folder."""
+    collected(clusterdir).unlink(missing_ok=True)

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal
+from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
-from reconfigure.model import records
-from reconfigure.model.records import Node
+from reconfigure.model import hostlist
+from reconfigure.model.node import Node
 from reconfigure.planning.plan import Observed
 from reconfigure.reports import snapshot
 from reconfigure.rounds import progress
-from reconfigure.worker import serve
 
 FAILURES = 5  # of the last ones are shown
 
@@ -70,16 +69,17 @@ def failures(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 def data(cluster: Cluster) -> dict[str, Any]:
     """Everything, as --json prints it."""
-    pid, asked, events = serve.worker(cluster.home), snapshot.waiting(cluster.home), journal.read(cluster.home)[0]
+    clusterdir = cluster.clusterdir
+    pid, asked, events = worker_pid.worker(clusterdir), snapshot.waiting(clusterdir), journal.read(clusterdir)[0]
     observed = snapshot.observe(cluster)
     return {
-        "cluster": cluster.home.cluster,
+        "cluster": clusterdir.cluster,
         "nodes": [asdict(row) for row in rows(cluster.nodeset, observed, events)],
         "slurm": None if not cluster.has_slurm else observed.slurm is not None,
         "queue": len(asked),
         "oldest": min((request.time for request in asked), default=None),
         "worker": {"alive": pid is not None, "pid": pid},
-        "doing": progress.now(cluster.home),
+        "doing": progress.now(clusterdir),
         "failures": failures(events),
     }
 
@@ -99,7 +99,7 @@ def _work(found: Mapping[str, Any]) -> list[str]:
     waits = f", the oldest since {clock(found['oldest'])}" if found["oldest"] else ""
     lines = [f"queue: {found['queue']} requests{waits}; worker: {worker}"]
     if doing := found["doing"]:
-        lines.append(f"now: {doing['step']} of {records.fold(doing['nodes'])}, since {clock(doing['since'])}")
+        lines.append(f"now: {doing['step']} of {hostlist.fold(doing['nodes'])}, since {clock(doing['since'])}")
     if found["slurm"] is False:
         lines.append("Slurm does not answer: the login node is down or ill (bin/up brings it back)")
     return lines
@@ -110,7 +110,7 @@ def _failures(events: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     lines = ["", "last failures (reconfigure why NODE tells the story):"]
     for event in events:
-        who = records.fold(event["nodes"]) if event["nodes"] else "round"
+        who = hostlist.fold(event["nodes"]) if event["nodes"] else "round"
         when, reason = time.localtime(event["time"]), " ".join(event["reason"].split())
         lines.append(f"  {time.strftime('%m-%d %H:%M:%S', when)}  {who}: {reason}")
     return lines

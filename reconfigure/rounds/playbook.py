@@ -18,7 +18,7 @@ from typing import Any
 import ansible_runner
 
 from reconfigure.clusterdir import lock
-from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 log = logging.getLogger(__name__)
 KEEP = 20  # runs whose artifacts are kept
@@ -65,7 +65,7 @@ def reason(data: Mapping[str, Any]) -> str:
     return f"{data.get('task', 'a task')}: {'; '.join(dict.fromkeys(last)) or 'failed without a message'}"
 
 
-def environment(home: Home) -> dict[str, str]:
+def environment(clusterdir: ClusterDir) -> dict[str, str]:
     """Variables that let the playbook find this cluster; host keys are always checked."""
     return {
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
@@ -73,31 +73,31 @@ def environment(home: Home) -> dict[str, str]:
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",  # ansible-runner's own breaks on bin/up's
         "ANSIBLE_FORCE_COLOR": "False",
         "ANSIBLE_NOCOLOR": "1",
-        "KIWI_CLUSTER": home.cluster,
-        "KIWI_ROOT": str(home.root),
+        "KIWI_CLUSTER": clusterdir.cluster,
+        "KIWI_ROOT": str(clusterdir.root),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}",
-        lock.MARK: str(home.path),
+        lock.MARK: str(clusterdir.path),
     }
 
 
-def run(home: Home, name: str, variables: Mapping[str, Any], limit: str | None = None) -> Run:
+def run(clusterdir: ClusterDir, name: str, variables: Mapping[str, Any], limit: str | None = None) -> Run:
     """Run playbooks/NAME, on all its hosts or on `limit`; never raises for what the playbook met."""
     outcome, began = Run(), time.monotonic()
-    folder = home.run / "ansible"
-    for each in (folder, home.ansible):
+    folder = clusterdir.run / "ansible"
+    for each in (folder, clusterdir.ansible):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _prune(home.ansible)
-    with tempfile.NamedTemporaryFile("w", dir=home.run, suffix=".json", encoding="utf-8") as extra:
+    _prune(clusterdir.ansible)
+    with tempfile.NamedTemporaryFile("w", dir=clusterdir.run, suffix=".json", encoding="utf-8") as extra:
         json.dump(dict(variables), extra)
         extra.flush()
         runner = ansible_runner.run(
             private_data_dir=str(folder),
-            artifact_dir=str(home.ansible),
+            artifact_dir=str(clusterdir.ansible),
             host_cwd=str(REPO),
             playbook=str(REPO / "playbooks" / name),
             inventory=str(REPO / "inventory.yml"),
             cmdline=f"--extra-vars @{extra.name}" + (f" --limit {limit}" if limit else ""),
-            envvars=environment(home),
+            envvars=environment(clusterdir),
             event_handler=outcome.event,
             cancel_callback=lambda: False,  # or ansible-runner takes the signal handlers for itself
             suppress_env_files=True,

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from reconfigure.clusterdir.journal import FULL
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 
 @contextmanager
-def doing(home: Home, step: str, nodes: Iterable[str], round_id: str) -> Iterator[None]:
+def doing(clusterdir: ClusterDir, step: str, nodes: Iterable[str], round_id: str) -> Iterator[None]:
     """Say {pid, step, nodes, since, round} as long as the block runs; then what was said before it."""
-    before = home.doing.read_bytes() if home.doing.exists() else b""
+    before = clusterdir.doing.read_bytes() if clusterdir.doing.exists() else b""
     said = {"pid": os.getpid(), "step": step, "nodes": sorted(nodes), "since": time.time(), "round": round_id}
-    _say(home.doing, json.dumps(said).encode())
+    _say(clusterdir.doing, json.dumps(said).encode())
     try:
         yield
     finally:
-        _say(home.doing, before)
+        _say(clusterdir.doing, before)
 
 
 def _say(path: Path, text: bytes) -> None:
@@ -38,10 +38,10 @@ def _say(path: Path, text: bytes) -> None:
     part.replace(path)
 
 
-def now(home: Home) -> dict[str, Any] | None:
+def now(clusterdir: ClusterDir) -> dict[str, Any] | None:
     """What is being done; None where nothing is, also where who said so was killed."""
     try:
-        said: dict[str, Any] = json.loads(home.doing.read_bytes())
+        said: dict[str, Any] = json.loads(clusterdir.doing.read_bytes())
         return said if Path(f"/proc/{said['pid']}").exists() else None
     except (FileNotFoundError, ValueError):
         return None

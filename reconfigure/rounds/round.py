@@ -12,9 +12,10 @@ from typing import Any
 
 from kiwi.common.errors import KiwiError
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal, paths
-from reconfigure.model import records
-from reconfigure.model.records import Node, Request
+from reconfigure.clusterdir import files, journal
+from reconfigure.model import hostlist
+from reconfigure.model.node import Node
+from reconfigure.model.request import Request
 from reconfigure.planning import cooldown
 from reconfigure.planning.plan import Observed, Plan
 from reconfigure.rounds import playbook, progress, wait_ssh
@@ -67,7 +68,7 @@ class Round:
         self._tell_all(self.plan.drain, "drain")
         self._tell(self.plan.undrain, "undrain")
         self._clear(self.plan.clear)
-        authority.forget(self.cluster.home, self.plan.forget)
+        authority.forget(self.cluster.clusterdir, self.plan.forget)
         self._terraform()
         self._wait()
         self._configure()
@@ -77,18 +78,18 @@ class Round:
         if self.requeued:  # once more: one that ran already is requeued, and delayed, only when its processes are gone
             self.cluster.controller.start_now(self.requeued)
         if self.observed.slurm is not None:
-            authority.told(self.cluster.home, self.observed.remade)
+            authority.told(self.cluster.clusterdir, self.observed.remade)
 
     def _journal(self, event: str, nodes: Iterable[str], **details: object) -> None:
         """Write an event of this round, which its id joins to the requests it is for."""
-        journal.write(self.cluster.home, event, nodes, round=self.id, requests=self.requests, **details)
+        journal.write(self.cluster.clusterdir, event, nodes, round=self.id, requests=self.requests, **details)
 
     @contextmanager
     def _step(self, event: str, nodes: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Journal a step with its duration; what the caller puts into the mapping goes along."""
         began, notes = time.monotonic(), dict[str, Any]()
         try:
-            with progress.doing(self.cluster.home, event, nodes, self.id):
+            with progress.doing(self.cluster.clusterdir, event, nodes, self.id):
                 yield notes
         finally:
             self._journal(event, nodes, seconds=round(time.monotonic() - began, 3), **notes)
@@ -115,7 +116,7 @@ class Round:
 
     def _terraform(self) -> None:
         """Make and remove machines; what cannot even be planned is the fault of all targets."""
-        plan, home = self.plan, self.cluster.home
+        plan, clusterdir = self.plan, self.cluster.clusterdir
         if not plan.targets:
             self._write_names(plan.wanted)
             return
@@ -123,7 +124,7 @@ class Round:
         with self._step("terraform", plan.targets) as notes:
             notes.update(create=plan.create, replace=plan.replace, destroy=plan.destroy)
             try:
-                paths.require_room(home.path, ROOM if plan.made else LITTLE_ROOM)
+                files.require_room(clusterdir.path, ROOM if plan.made else LITTLE_ROOM)
                 self._write_names(plan.wanted)
                 self._prepare()
                 applied = self._apply_targets()
@@ -131,20 +132,20 @@ class Round:
                 applied = terraform.Applied(faults=(_words(exc),))
             notes["failed"] = applied.failed
         self._note_failures(applied, plan.targets)
-        authority.forget(home, set(plan.destroy) - self.failed.keys())
+        authority.forget(clusterdir, set(plan.destroy) - self.failed.keys())
 
     def _prepare(self) -> None:
         """Make this host and the identities of new machines ready."""
-        home, made = self.cluster.home, self.plan.made
+        clusterdir, made = self.cluster.clusterdir, self.plan.made
         if made:
             self.cluster.provider.prepare()
         for name in made:
-            authority.identity(home, self.cluster.nodeset[name])
-            releases.note(home, self.cluster.nodeset[name])
+            authority.identity(clusterdir, self.cluster.nodeset[name])
+            releases.note(clusterdir, self.cluster.nodeset[name])
             if self.observed.slurm is None:
-                authority.remake(home, name)
+                authority.remake(clusterdir, name)
         if "login" in made:  # main.yml configures all of them
-            authority.known(home, authority.new(home))
+            authority.known(clusterdir, authority.new(clusterdir))
 
     def _apply_targets(self) -> terraform.Applied:
         """Apply the plan's targets; nodes that cannot be planned for fail, the others go on."""
@@ -189,7 +190,7 @@ class Round:
         self._leave_alone(fresh, permanent)
         for reason in dict.fromkeys(fresh.values()):
             names = sorted(name for name in fresh if fresh[name] == reason)
-            log.error("%s: failed: %s", records.fold(names), reason)
+            log.error("%s: failed: %s", hostlist.fold(names), reason)
             self._journal("failed", names, step=step, reason=reason)
             self._tell([n for n in names if n in self.plan.brought], "power_down_force", reason[:200].replace('"', "'"))
         self._start_jobs(fresh)
@@ -200,7 +201,7 @@ class Round:
         if permanent:
             reasons |= self._like(reasons)
         if reasons:
-            cooldown.failed(self.cluster.home, reasons, time.time(), permanent=permanent)
+            cooldown.failed(self.cluster.clusterdir, reasons, time.time(), permanent=permanent)
 
     def _like(self, reasons: Mapping[str, str]) -> dict[str, str]:
         """Nodes without a machine that would be made in the same way as those that cannot be."""
@@ -233,19 +234,19 @@ class Round:
             return
         with self._step("playbook", there) as notes:
             variables = self.cluster.site.data
-            run = playbook.run(self.cluster.home, "node.yml", variables, limit=",".join(there))
+            run = playbook.run(self.cluster.clusterdir, "node.yml", variables, limit=",".join(there))
             notes["failed"] = run.failed
         lost = {n: run.failed.get("", "the playbook did not reach it") for n in set(there) - run.reached}
         self._fail("playbook", {name: why for name, why in {**lost, **run.failed}.items() if name})
-        authority.known(self.cluster.home, set(there) - self.failed.keys())
-        cooldown.well(self.cluster.home, set(there) - self.failed.keys())
+        authority.known(self.cluster.clusterdir, set(there) - self.failed.keys())
+        cooldown.well(self.cluster.clusterdir, set(there) - self.failed.keys())
         self.changed = True
 
     def _register(self) -> None:
         """Have slurmd of running nodes register anew."""
         for name in sorted(set(self.plan.register) - self.failed.keys()):
             with self._step("register", [name]):
-                why = controller.register(self.cluster.home, self.cluster.nodeset[name])
+                why = controller.register(self.cluster.clusterdir, self.cluster.nodeset[name])
             self.changed = True
             self._fail("register", {name: why} if why else {})
 
@@ -263,7 +264,7 @@ class Round:
             if there:
                 terraform.check(self.cluster.terraform.plan(there), (), there)
                 self.cluster.terraform.apply()
-            authority.forget(self.cluster.home, broken)
+            authority.forget(self.cluster.clusterdir, broken)
 
     def _give_up_jobs(self) -> None:
         """Have Slurm not wait for the end of jobs whose machine was removed: nobody is left to tell of it."""
@@ -274,7 +275,7 @@ class Round:
         self._tell_all(reasons, "power_down_force")
 
     def _write_names(self, names: Iterable[str]) -> None:
-        paths.write_json(self.cluster.home.names, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})
+        files.write_json(self.cluster.clusterdir.names, {"nodes": sorted(set(names) & self.cluster.nodeset.keys())})
 
 
 def _kind(node: Node) -> tuple[str, str, str]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import REPO, Home
-from reconfigure.model.records import Node
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.paths import REPO, ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.site.rules import Faults, Rule, one_of
 
 
@@ -49,17 +49,17 @@ def facts(name: str, repo: Path = REPO) -> dict[str, Any]:
     return {"name": name, **yaml.safe_load(path(name, repo).read_text(encoding="utf-8"))["release"]}
 
 
-def note(home: Home, node: Node) -> None:
+def note(clusterdir: ClusterDir, node: Node) -> None:
     """Note the release of a machine that is about to be made: that of the baked image, which may be an old one."""
-    images = paths.read_json(home.variables)["images"] if home.variables.exists() else {}
+    images = files.read_json(clusterdir.variables)["images"] if clusterdir.variables.exists() else {}
     baked = Path(images[node.image]["path"]) / "image.json" if node.image in images else None
     if baked and baked.exists():
-        paths.write(home.identity(node.name) / "release", paths.read_json(baked)["release"] + "\n")
+        files.write(clusterdir.identity(node.name) / "release", files.read_json(baked)["release"] + "\n")
 
 
-def of_machine(home: Home, node: Node, images: Mapping[str, Mapping[str, Any]]) -> str:
+def of_machine(clusterdir: ClusterDir, node: Node, images: Mapping[str, Mapping[str, Any]]) -> str:
     """The release of a node's machine as noted, else that of its image in the site data."""
-    noted = home.identity(node.name) / "release"
+    noted = clusterdir.identity(node.name) / "release"
     return noted.read_text(encoding="utf-8").strip() if noted.exists() else str(images[node.image]["release"])
 
 

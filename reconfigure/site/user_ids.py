@@ -1,6 +1,6 @@
 """The uid and gid that every user of a cluster was ever given: they stay, since files on the share belong to numbers.
 
-    HOME/data/users.json   {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}}
+    CLUSTERDIR/data/users.json   {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}}
 
 It lies with the homes and lives as long as they do. Users who were removed
 from the site data are still in it, until a person takes them out.
@@ -11,29 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.site.data import Site, SiteError, User
 
 VERSION = 1
 Ids = Mapping[str, Mapping[str, int]]
 
 
-def path(home: Home) -> Path:
-    return home.path / "data" / "users.json"
+def path(clusterdir: ClusterDir) -> Path:
+    return clusterdir.path / "data" / "users.json"
 
 
-def given(home: Home) -> Ids:
+def given(clusterdir: ClusterDir) -> Ids:
     """uid and gid by name, of all users that the cluster ever had."""
-    file = path(home)
-    return paths.read_json(file)["users"] if file.exists() else {}
+    file = path(clusterdir)
+    return files.read_json(file)["users"] if file.exists() else {}
 
 
-def check(home: Home, site: Site) -> None:
+def check(clusterdir: ClusterDir, site: Site) -> None:
     """Raise SiteError where a user would get other ids than before, or a uid that another one had."""
-    found = [fault for i, user in enumerate(site.users) for fault in _faults(f"users[{i}]", user, given(home))]
+    found = [fault for i, user in enumerate(site.users) for fault in _faults(f"users[{i}]", user, given(clusterdir))]
     if found:
-        raise SiteError(f"{fault} out of {path(home)}, then bin/up" for fault in found)
+        raise SiteError(f"{fault} out of {path(clusterdir)}, then bin/up" for fault in found)
 
 
 def _faults(where: str, user: User, known: Ids) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _faults(where: str, user: User, known: Ids) -> Iterator[str]:
         )
 
 
-def remember(home: Home, site: Site) -> bool:
+def remember(clusterdir: ClusterDir, site: Site) -> bool:
     """Add the users of the site data; return whether there was a new one."""
     new = {user.name: {"uid": user.uid, "gid": user.gid} for user in site.users}
-    return paths.write_json(path(home), {"version": VERSION, "users": {**given(home), **new}})
+    return files.write_json(path(clusterdir), {"version": VERSION, "users": {**given(clusterdir), **new}})

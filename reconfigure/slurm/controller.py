@@ -14,8 +14,8 @@ from typing import IO
 from kiwi.common import process
 from kiwi.common.errors import UnreachableError
 from kiwi.common.process import Child, CommandError, Result
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model.records import Node
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.slurm.nodes import SlurmNode
 
@@ -25,7 +25,7 @@ CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
 
 
-def ssh_options(home: Home, name: str, **more: object) -> list[str]:
+def ssh_options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
     """ssh options to a node as root: own key, own CA, nothing of the caller's configuration."""
     settings: dict[str, object] = {
         "BatchMode": "yes",
@@ -35,23 +35,23 @@ def ssh_options(home: Home, name: str, **more: object) -> list[str]:
         "GlobalKnownHostsFile": "none",
         "HostKeyAlias": name,
         "IdentitiesOnly": "yes",
-        "IdentityFile": home.control_key,
+        "IdentityFile": clusterdir.control_key,
         "LogLevel": "ERROR",
         "PreferredAuthentications": "publickey",
         "ServerAliveCountMax": 3,
         "ServerAliveInterval": 5,
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": home.known_hosts,
+        "UserKnownHostsFile": clusterdir.known_hosts,
         **more,
     }
     return [arg for key, value in settings.items() for arg in ("-o", f"{key}={value}")]
 
 
-def register(home: Home, node: Node) -> str | None:
+def register(clusterdir: ClusterDir, node: Node) -> str | None:
     """Restart a node's slurmd, so that it registers anew (its jobs go on); return why that failed."""
     target = f"root@{node.address}"
     try:
-        options = ssh_options(home, node.name)
+        options = ssh_options(clusterdir, node.name)
         process.run(["ssh", "-F", "none", "-T", *options, target, "systemctl restart slurmd"], timeout=CALL_TIMEOUT)
     except CommandError as exc:
         return f"its slurmd could not be restarted: {exc.stderr.strip()}"
@@ -61,13 +61,15 @@ def register(home: Home, node: Node) -> str | None:
 class Controller:
     """The cluster's login node, as root."""
 
-    def __init__(self, home: Home, login: Node) -> None:
-        self.home = home
+    def __init__(self, clusterdir: ClusterDir, login: Node) -> None:
+        self.clusterdir = clusterdir
         self.address = login.address
 
     def options(self, master: str = "no") -> list[str]:
         """ssh options with the shared socket."""
-        return ssh_options(self.home, "login", ControlMaster=master, ControlPath=self.home.run / "controller.sock")
+        return ssh_options(
+            self.clusterdir, "login", ControlMaster=master, ControlPath=self.clusterdir.run / "controller.sock"
+        )
 
     def argv(self, command: Sequence[str], master: str = "no") -> list[str]:
         return ["ssh", "-F", "none", "-T", *self.options(master), f"root@{self.address}", shlex.join(command)]
@@ -83,7 +85,7 @@ class Controller:
 
     def follow(self, complaints: IO[str]) -> Child[str]:
         """Start following the spool; this session is the master, an old socket is closed first."""
-        self.home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.clusterdir.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.close()
         argv = self.argv(FOLLOW, master="yes")
         return process.start(argv, stdin=process.PIPE, stderr=complaints, new_session=True)
@@ -93,7 +95,7 @@ class Controller:
         process.run(
             ["ssh", "-F", "none", *self.options(), "-O", "exit", f"root@{self.address}"], check=False, timeout=10
         )
-        (self.home.run / "controller.sock").unlink(missing_ok=True)
+        (self.clusterdir.run / "controller.sock").unlink(missing_ok=True)
 
     def nodes(self, timeout: float = CALL_TIMEOUT) -> dict[str, SlurmNode] | None:
         """Slurm's nodes, powered-down ones too; None where Slurm does not answer."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconfigure.model import records
+from reconfigure.model import hostlist
 
 _FIELD = re.compile(r"(?:^| )(NodeName|State|Reason)=(.*?)(?= [A-Za-z]+=|$)")
 OFF = frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})
@@ -80,8 +80,8 @@ def parse_nodes(text: str) -> dict[str, SlurmNode]:
 def parse_running(text: str) -> frozenset[str]:
     """Names of the nodes of running jobs, of `squeue -h -o '%T %N'`; a CONFIGURING job has none yet."""
     jobs = [line.split(maxsplit=1) for line in text.splitlines()]
-    lists = [job[1] for job in jobs if len(job) == 2 and job[0] == "RUNNING"]
-    return frozenset(name for hostlist in lists for name in records.expand(hostlist))
+    named = [job[1] for job in jobs if len(job) == 2 and job[0] == "RUNNING"]
+    return frozenset(name for text in named for name in hostlist.expand(text))
 
 
 def start_now(jobs: Iterable[int]) -> list[str]:
@@ -91,5 +91,5 @@ def start_now(jobs: Iterable[int]) -> list[str]:
 
 def update(names: Iterable[str], state: str, reason: str = "") -> list[str]:
     """Arguments of the scontrol call that sets a state."""
-    told = ["scontrol", "update", f"nodename={records.fold(names)}", f"state={state}"]
+    told = ["scontrol", "update", f"nodename={hostlist.fold(names)}", f"state={state}"]
     return [*told, f"reason={reason}"] if reason else told

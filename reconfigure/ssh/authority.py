@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kiwi.common import process
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model.records import Node
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.site.data import Site
 
 MUNGE_BYTES = 1024
@@ -25,13 +25,16 @@ NEW = "new"  # file in an identity: this machine was never configured
 REMADE = "remade"  # likewise: it was made while Slurm was away
 
 
-def make(home: Home, site: Site) -> bool:
+def make(clusterdir: ClusterDir, site: Site) -> bool:
     """Make the keys that are missing and known_hosts; return whether anything changed."""
-    users = [home.path / "keys" / "users" / user.name for user in site.users if not user.keys]
-    wanted = {home.path / "ca" / "host_ca": f"{home.cluster} host CA", home.control_key: f"{home.cluster} control"}
-    wanted |= {path: f"{path.name}@{home.cluster}" for path in users}
+    users = [clusterdir.path / "keys" / "users" / user.name for user in site.users if not user.keys]
+    wanted = {
+        clusterdir.path / "ca" / "host_ca": f"{clusterdir.cluster} host CA",
+        clusterdir.control_key: f"{clusterdir.cluster} control",
+    }
+    wanted |= {path: f"{path.name}@{clusterdir.cluster}" for path in users}
     made = [_key_pair(path, comment) for path, comment in wanted.items()]
-    return any([*made, _munge_key(home), paths.write(home.known_hosts, _authority(home, site))])
+    return any([*made, _munge_key(clusterdir), files.write(clusterdir.known_hosts, _authority(clusterdir, site))])
 
 
 def _key_pair(path: Path, comment: str) -> bool:
@@ -49,8 +52,8 @@ def _key_pair(path: Path, comment: str) -> bool:
     return True
 
 
-def _munge_key(home: Home) -> bool:
-    path = home.path / "keys" / "munge.key"
+def _munge_key(clusterdir: ClusterDir) -> bool:
+    path = clusterdir.path / "keys" / "munge.key"
     if path.exists() and path.stat().st_size == MUNGE_BYTES:
         return False
     draft = path.with_name(".munge.key.new")
@@ -62,9 +65,9 @@ def _munge_key(home: Home) -> bool:
     return True
 
 
-def _authority(home: Home, site: Site) -> str:
-    names = ["login", *(f"{p.name}-*" for p in site.partitions), f"*.{home.cluster}", *patterns(site.subnet)]
-    key = (home.path / "ca" / "host_ca.pub").read_text(encoding="utf-8").split()
+def _authority(clusterdir: ClusterDir, site: Site) -> str:
+    names = ["login", *(f"{p.name}-*" for p in site.partitions), f"*.{clusterdir.cluster}", *patterns(site.subnet)]
+    key = (clusterdir.path / "ca" / "host_ca.pub").read_text(encoding="utf-8").split()
     return f"@cert-authority {','.join(names)} {key[0]} {key[1]}\n"
 
 
@@ -76,16 +79,16 @@ def patterns(subnet: str) -> list[str]:
     return [".".join(str(part.network_address).split(".")[:octets]) + ".*" for part in parts]
 
 
-def identity(home: Home, node: Node) -> None:
+def identity(clusterdir: ClusterDir, node: Node) -> None:
     """Make a new host key and certificate for a node that is about to be made, and mark it new."""
-    folder = home.identity(node.name)
+    folder = clusterdir.identity(node.name)
     draft = folder.with_name(f".{node.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     key = draft / "ssh_host_ed25519_key"
     process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", str(key)])
-    names = ",".join((node.name, f"{node.name}.{home.cluster}", node.address))
-    authority = str(home.path / "ca" / "host_ca")
+    names = ",".join((node.name, f"{node.name}.{clusterdir.cluster}", node.address))
+    authority = str(clusterdir.path / "ca" / "host_ca")
     process.run(["ssh-keygen", "-q", "-s", authority, "-I", node.name, "-h", "-n", names, f"{key}.pub"])
     for file in draft.iterdir():
         file.chmod(0o600)
@@ -94,39 +97,39 @@ def identity(home: Home, node: Node) -> None:
     draft.rename(folder)
 
 
-def new(home: Home) -> frozenset[str]:
+def new(clusterdir: ClusterDir) -> frozenset[str]:
     """Nodes that were made and never configured by the driver."""
-    return frozenset(path.parent.name for path in home.path.glob(f"identity/*/{NEW}"))
+    return frozenset(path.parent.name for path in clusterdir.path.glob(f"identity/*/{NEW}"))
 
 
-def identities(home: Home) -> frozenset[str]:
+def identities(clusterdir: ClusterDir) -> frozenset[str]:
     """Nodes that have an identity, machines or not; and drafts that a killed run left."""
-    return frozenset(path.name for path in home.path.glob("identity/*"))
+    return frozenset(path.name for path in clusterdir.path.glob("identity/*"))
 
 
-def known(home: Home, names: Iterable[str]) -> None:
+def known(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Say that nodes are configured, or that another will do it."""
     for name in names:
-        (home.identity(name) / NEW).unlink(missing_ok=True)
+        (clusterdir.identity(name) / NEW).unlink(missing_ok=True)
 
 
-def remake(home: Home, name: str) -> None:
+def remake(clusterdir: ClusterDir, name: str) -> None:
     """Mark a node made while Slurm was away: it may believe that a job runs there, on a machine that is gone."""
-    (home.identity(name) / REMADE).touch(mode=0o600)
+    (clusterdir.identity(name) / REMADE).touch(mode=0o600)
 
 
-def remade(home: Home) -> frozenset[str]:
+def remade(clusterdir: ClusterDir) -> frozenset[str]:
     """Nodes whose lost jobs Slurm was not yet told of."""
-    return frozenset(path.parent.name for path in home.path.glob(f"identity/*/{REMADE}"))
+    return frozenset(path.parent.name for path in clusterdir.path.glob(f"identity/*/{REMADE}"))
 
 
-def told(home: Home, names: Iterable[str]) -> None:
+def told(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Say that Slurm knows of the lost jobs of these nodes."""
     for name in names:
-        (home.identity(name) / REMADE).unlink(missing_ok=True)
+        (clusterdir.identity(name) / REMADE).unlink(missing_ok=True)
 
 
-def forget(home: Home, names: Iterable[str]) -> None:
+def forget(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Remove the identities of nodes that are gone."""
     for name in names:
-        shutil.rmtree(home.identity(name), ignore_errors=True)
+        shutil.rmtree(clusterdir.identity(name), ignore_errors=True)

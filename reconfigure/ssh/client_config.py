@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconfigure.model.records import Node
+from reconfigure.model.node import Node
 
 
 def _hosts(nodeset: Mapping[str, Node], prefix: str = "") -> str:
@@ -20,8 +20,8 @@ def _hosts(nodeset: Mapping[str, Node], prefix: str = "") -> str:
     )
 
 
-def control(home: Path, nodeset: Mapping[str, Node], user: str) -> str:
-    """The file HOME/ssh_config; `user` is the default user."""
+def control(folder: Path, nodeset: Mapping[str, Node], user: str) -> str:
+    """The file CLUSTERDIR/ssh_config; `user` is the default user."""
     return f"""\
 # Made by reconfigure; used by bin/login.
 Host *
@@ -29,23 +29,23 @@ Host *
 
 {_hosts(nodeset)}
 Match user root
-  IdentityFile {home}/keys/control
+  IdentityFile {folder}/keys/control
 
 Match all
-  IdentityFile {home}/keys/users/%r
+  IdentityFile {folder}/keys/users/%r
   IdentitiesOnly yes
-  UserKnownHostsFile {home}/known_hosts
+  UserKnownHostsFile {folder}/known_hosts
   GlobalKnownHostsFile none
   StrictHostKeyChecking yes
 """
 
 
-def laptop(cluster: str, home: Path, nodeset: Mapping[str, Node], user: str, host: str) -> str:
+def laptop(cluster: str, folder: Path, nodeset: Mapping[str, Node], user: str, host: str) -> str:
     """Lines for a laptop's ~/.ssh/config; `host` is how the laptop reaches the control host."""
-    authority = (home / "known_hosts").read_text(encoding="utf-8").strip()
+    authority = (folder / "known_hosts").read_text(encoding="utf-8").strip()
     return f"""\
 # 1. Append this to ~/.ssh/config.
-# 2. Copy {host}:{home}/keys/users/{user} to ~/.ssh/{cluster}-{user} (or use a key of your own from the site data).
+# 2. Copy {host}:{folder}/keys/users/{user} to ~/.ssh/{cluster}-{user} (or use a key of your own from the site data).
 # 3. Put this one line into ~/.ssh/known_hosts.{cluster}; it stands for every node, also for those made later:
 #    {authority}
 # Then: ssh {cluster}-login

@@ -21,7 +21,7 @@ from python_terraform import Terraform as Builder
 
 from kiwi.common import process
 from kiwi.common.errors import KiwiError
-from reconfigure.clusterdir import paths
+from reconfigure.clusterdir import files
 from reconfigure.terraform import events as terraform_events
 from reconfigure.terraform.events import Change, Instance
 
@@ -94,7 +94,7 @@ class Terraform:
     def keep(self) -> None:
         """Copy the state: Terraform writes it in place, so a kill or a full disk may leave half of it."""
         if self._state.exists():
-            paths.write(self._kept, self._state.read_text(encoding="utf-8"))
+            files.write(self._kept, self._state.read_text(encoding="utf-8"))
 
     def mend(self) -> bool:
         """Put the copy back where the state is broken; return whether it was. Only under the lock.
@@ -105,7 +105,7 @@ class Terraform:
             return False
         log.warning("%s is broken; taking %s", self._state, self._kept.name if _sound(self._kept) else "none")
         if _sound(self._kept):
-            paths.write(self._state, self._kept.read_text(encoding="utf-8"))
+            files.write(self._state, self._kept.read_text(encoding="utf-8"))
         else:
             self._state.unlink()
         return True

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from kiwi.common.errors import KiwiError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import logs
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.reports import metrics, snapshot
 from reconfigure.reports.metrics import Now
 from reconfigure.terraform.client import Terraform
@@ -24,9 +24,9 @@ TICK = 60.0  # seconds between two looks where nothing happens
 class Meter(threading.Thread):
     """Writes the metrics at once, after each `poke`, every TICK seconds, and a last time at `stop`."""
 
-    def __init__(self, home: Home, cluster: Callable[[], Cluster]) -> None:
+    def __init__(self, clusterdir: ClusterDir, cluster: Callable[[], Cluster]) -> None:
         super().__init__(name="meter", daemon=True)
-        self._home, self._cluster = home, cluster
+        self._clusterdir, self._cluster = clusterdir, cluster
         self._wake, self._ended = threading.Event(), threading.Event()
         self._seen: tuple[tuple[int, int], Mapping[str, Instance]] | None = None
 
@@ -54,21 +54,21 @@ class Meter(threading.Thread):
 
     def update(self) -> None:
         """Count, look, write."""
-        home = self._home
-        for console in logs.consoles(home):
+        clusterdir = self._clusterdir
+        for console in logs.consoles(clusterdir):
             logs.trim(console)
-        cluster, waiting = self._cluster(), tuple(snapshot.waiting(home))
+        cluster, waiting = self._cluster(), tuple(snapshot.waiting(clusterdir))
         observed = snapshot.observe(cluster, self._instances())
         now = Now(cluster.nodeset, observed, waiting, not self._ended.is_set(), time.time())
-        metrics.publish(home, metrics.count(home), now)
+        metrics.publish(clusterdir, metrics.count(clusterdir), now)
 
     def _instances(self) -> Mapping[str, Instance]:
         """Terraform's state, read anew only where its file is another one."""
         try:
-            found = self._home.state.stat()
+            found = self._clusterdir.state.stat()
         except FileNotFoundError:
             return {}
         key = (found.st_mtime_ns, found.st_size)
         if self._seen is None or self._seen[0] != key:
-            self._seen = key, Terraform(self._home.local, os.environ).instances()
+            self._seen = key, Terraform(self._clusterdir.local, os.environ).instances()
         return self._seen[1]

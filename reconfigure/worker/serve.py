@@ -9,31 +9,26 @@ for machines that run though Slurm has powered them down.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
 import os
 import signal
-import sqlite3
-import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import FrameType
 
-from kiwi.common import process
-from kiwi.common.errors import BusyError, KiwiError, UsageError
+from kiwi.common.errors import KiwiError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock
-from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model import records
-from reconfigure.model.records import Request
+from reconfigure.clusterdir.worker_pid import alone
+from reconfigure.model import hostlist
+from reconfigure.model.request import Request
 from reconfigure.planning import cooldown, plan
 from reconfigure.rounds.round import Round
-from reconfigure.slurm.controller import Controller
 from reconfigure.worker.metrics_thread import Meter
+from reconfigure.worker.spool_listener import Listener
 
 log = logging.getLogger(__name__)
 SETTLE = 0.3  # seconds in which a burst of hook calls comes together
@@ -43,93 +38,30 @@ LOOK = 60.0  # seconds between two looks for nodes whose wish got lost
 STRAY = 15.0  # seconds that a machine may run while Slurm has it powered down
 
 
-class Listener(threading.Thread):
-    """Keeps following the spool; stores, acknowledges, wakes the worker."""
-
-    def __init__(self, home: Home, controller: Controller, wake: threading.Event) -> None:
-        super().__init__(name="listener", daemon=True)
-        self._home, self._controller, self._wake = home, controller, wake
-        self._ended = threading.Event()
-        self._child: process.Child[str] | None = None
-
-    def run(self) -> None:
-        pause, told = RECONNECT[0], False
-        while not self._ended.is_set():
-            heard = self._attempt()
-            pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
-            if (heard or not told) and not self._ended.is_set():
-                log.info("no connection to the controller at %s; trying again", self._controller.address)
-            told = not heard
-            self._ended.wait(pause)
-
-    def _attempt(self) -> bool:
-        """A session, whatever it meets: this thread must outlive a full disk and a broken pipe."""
-        try:
-            with closing(Queue(self._home.path / "queue.sqlite")) as queue:
-                return self._session(queue)
-        except Exception as exc:
-            log.error("listening: %s", exc, exc_info=not isinstance(exc, (OSError, sqlite3.Error)))
-            return False
-
-    def _session(self, queue: Queue) -> bool:
-        """One connection, until it ends; return whether it was one: something was heard, or it held."""
-        heard, began = False, time.monotonic()
-        with self._controller.follow(sys.stderr) as child:
-            self._child = child
-            try:
-                for line in child.stdout or ():
-                    heard = True
-                    self._take(queue, child, line)
-            except OSError as exc:
-                log.info("connection to the controller: %s", exc)
-            process.stop(child, grace=2)
-        return heard or time.monotonic() - began > RECONNECT[1]
-
-    def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:
-        try:
-            request = records.request(line)
-            records.expand(request.nodes)
-        except UsageError as exc:
-            log.error("%s", exc)
-            return
-        if queue.put(request):
-            details = {"request": request.id, "kind": request.kind, "jobs": request.jobs}
-            journal.write(self._home, "request", records.expand(request.nodes), **details)
-            self._wake.set()
-        if child.stdin is not None:
-            child.stdin.write(f"{request.id}\n")
-            child.stdin.flush()
-
-    def stop(self) -> None:
-        self._ended.set()
-        if self._child is not None:
-            process.stop(self._child, grace=2)
-
-
 class Worker:
     """Does rounds until it is told to stop."""
 
-    def __init__(self, home: Home, cluster: Callable[[], Cluster]) -> None:
-        self._home, self._cluster = home, cluster
+    def __init__(self, clusterdir: ClusterDir, cluster: Callable[[], Cluster]) -> None:
+        self._clusterdir, self._cluster = clusterdir, cluster
         self._wake = threading.Event()
         self._stray_since: Mapping[tuple[str, str], float] = {}
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; BusyError where a worker runs already."""
-        with alone(self._home):
+        with alone(self._clusterdir):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, _stop)
-            listener = Listener(self._home, self._cluster().controller, self._wake)
-            queue = Queue(self._home.path / "queue.sqlite")
-            meter = Meter(self._home, self._cluster)
+            listener = Listener(self._clusterdir, self._cluster().controller, self._wake)
+            queue = Queue(self._clusterdir.path / "queue.sqlite")
+            meter = Meter(self._clusterdir, self._cluster)
             listener.start()
             meter.start()
-            journal.write(self._home, "worker started")
+            journal.write(self._clusterdir, "worker started")
             try:
                 self._loop(queue, meter.poke)
             finally:
                 listener.stop()
-                journal.write(self._home, "worker stopped")
+                journal.write(self._clusterdir, "worker stopped")
                 meter.stop()
 
     def _loop(self, queue: Queue, after: Callable[[], None]) -> None:
@@ -145,7 +77,7 @@ class Worker:
                 after()
             except Exception as exc:
                 log.error("%s", exc, exc_info=not isinstance(exc, KiwiError))
-                journal.write(self._home, "round failed", reason=str(exc), retry=pause)
+                journal.write(self._clusterdir, "round failed", reason=str(exc), retry=pause)
                 after()
                 self._wake.wait(pause)
                 self._wake.set()
@@ -153,7 +85,7 @@ class Worker:
 
     def _patience(self) -> float:
         """Seconds until the next look where nobody asks for anything."""
-        if cooldown.waits(cooldown.read(self._home)):
+        if cooldown.waits(cooldown.read(self._clusterdir)):
             return cooldown.LOOK
         return STRAY if self._stray_since else LOOK
 
@@ -165,7 +97,7 @@ class Worker:
 
     def round(self, queue: Queue) -> None:
         """Merge what waits, plan and carry it out; then the requests are finished."""
-        with lock.locked(self._home, wait=None):
+        with lock.locked(self._clusterdir, wait=None):
             cluster, waiting = self._cluster(), queue.waiting()
             cluster.terraform.mend()
             now = time.time()
@@ -176,96 +108,42 @@ class Worker:
             todo = plan.plan(cluster.nodeset, observed, wishes)
             for name, reason in todo.refused.items():
                 log.warning("%s: %s", name, reason)
-                journal.write(self._home, "refused", [name], reason=reason, requests=_of(waiting, name))
+                journal.write(self._clusterdir, "refused", [name], reason=reason, requests=_of(waiting, name))
             if true := wishes.keys() - todo.touched - todo.refused.keys():
-                journal.write(self._home, "nothing", true, requests=_of(waiting, *true))
+                journal.write(self._clusterdir, "nothing", true, requests=_of(waiting, *true))
             stay: Mapping[str, str] = {}
             if todo.changes:
                 _tell(waiting, todo)
                 failed = Round(cluster, todo, observed, waiting).carry_out().failed
                 stay = {name: failed[name] for name in todo.destroy if name in failed}
             if observed.slurm is not None:
-                cooldown.freed(self._home, now)
+                cooldown.freed(self._clusterdir, now)
             queue.finish(request for request in waiting if not _unfinished(request, stay))
             if stay:
-                raise KiwiError(f"{records.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
+                raise KiwiError(f"{hostlist.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
 
     def _removal(self, strays: Collection[str]) -> Request:
         """The worker's own wish, as Slurm's would be; not stored, the next look finds what is left of it."""
-        request = Request(f"{time.time_ns()}-{os.getpid()}", "suspend", records.fold(strays), time.time(), None)
-        journal.write(self._home, "stray", strays, request=request.id)
+        request = Request(f"{time.time_ns()}-{os.getpid()}", "suspend", hostlist.fold(strays), time.time(), None)
+        journal.write(self._clusterdir, "stray", strays, request=request.id)
         return request
 
 
 def _unfinished(request: Request, stay: Collection[str]) -> bool:
     """A node that could not be removed is tried again: nobody asks for it a second time."""
-    return request.kind != "resume" and not set(stay).isdisjoint(records.expand(request.nodes))
+    return request.kind != "resume" and not set(stay).isdisjoint(hostlist.expand(request.nodes))
 
 
 def _of(waiting: Sequence[Request], *names: str) -> list[str]:
     """Ids of the requests that name some of these nodes."""
-    return [request.id for request in waiting if not set(names).isdisjoint(records.expand(request.nodes))]
+    return [request.id for request in waiting if not set(names).isdisjoint(hostlist.expand(request.nodes))]
 
 
 def _tell(waiting: Sequence[Request], todo: plan.Plan) -> None:
     parts = ("create", "replace", "destroy", "configure", "register")
-    shown = ", ".join(f"{what} {records.fold(names)}" for what in parts if (names := getattr(todo, what)))
+    shown = ", ".join(f"{what} {hostlist.fold(names)}" for what in parts if (names := getattr(todo, what)))
     log.info("%d requests: %s", len(waiting), shown or "clear what was left")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
-
-
-@contextmanager
-def alone(home: Home) -> Iterator[None]:
-    """Be the one worker of a cluster: serve.pid is locked as long as it runs."""
-    number = os.open(home.path / "serve.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        os.close(number)
-        raise BusyError(f"a worker of {home.cluster} runs already (process {worker(home)})") from exc
-    try:
-        os.ftruncate(number, 0)
-        os.pwrite(number, f"{os.getpid()} {code()}\n".encode(), 0)
-        yield
-        os.ftruncate(number, 0)
-    finally:
-        os.close(number)
-
-
-def code() -> str:
-    """Hash of the sources that a worker started now would run."""
-    digest = hashlib.sha256()
-    for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def worker(home: Home) -> int | None:
-    """Process id of the running worker, None where none runs."""
-    found = _running(home)
-    return found[0] if found else None
-
-
-def outdated(home: Home) -> bool:
-    """Whether a worker runs that was started from other sources than there are now."""
-    found = _running(home)
-    return found is not None and found[1] != code()
-
-
-def _running(home: Home) -> tuple[int, str] | None:
-    """Process id of the running worker and what it runs; None where none runs (a dead one holds no lock)."""
-    try:
-        number = os.open(home.path / "serve.pid", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid, _, runs = os.pread(number, 128, 0).decode().strip().partition(" ")
-        return int(pid) if pid.isdigit() else 0, runs
-    finally:
-        os.close(number)
-    return None

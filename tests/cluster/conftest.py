@@ -33,7 +33,7 @@ class Cluster:
     name: str
 
     @property
-    def home(self) -> Path:
+    def clusterdir(self) -> Path:
         return ROOT / "clusters" / self.name
 
     def command(self, *argv: str, check: bool = True, timeout: float = 300, stdin: str = "") -> process.Result:
@@ -69,7 +69,7 @@ class Cluster:
     def instances(self) -> dict[str, str]:
         """Running machines: instance id by name, as the provider's folders have it."""
         found = {}
-        for file in self.home.glob("machines/*/instance.json"):
+        for file in self.clusterdir.glob("machines/*/instance.json"):
             record = json.loads(file.read_text())
             if Path(f"/proc/{record['pid']}").exists():
                 found[record["name"]] = record["instance"]
@@ -77,7 +77,7 @@ class Cluster:
 
     def record(self, node: str) -> dict[str, Any]:
         """instance.json of a node's machine."""
-        (file,) = self.home.glob(f"machines/{node}.*/instance.json")
+        (file,) = self.clusterdir.glob(f"machines/{node}.*/instance.json")
         return dict(json.loads(file.read_text()))
 
     def processes(self, node: str) -> list[psutil.Process]:

@@ -27,20 +27,20 @@ def address(name: str) -> str:
 class Machines:
     """The home of such a cluster, its module and its provider."""
 
-    home: Path
+    folder: Path
     module: Module
     provider: LocalProvider
 
     @classmethod
     def make(cls, root: Path, image: Path) -> Machines:
-        home = root / "clusters" / CLUSTER
-        (home / "terraform").mkdir(parents=True)
-        made = cls(home, Module.copy("local", home / "terraform"), LocalProvider(home, CLUSTER, SUBNET, root))
+        folder = root / "clusters" / CLUSTER
+        (folder / "terraform").mkdir(parents=True)
+        made = cls(folder, Module.copy("local", folder / "terraform"), LocalProvider(folder, CLUSTER, SUBNET, root))
         made._keys()
         record = {"partition": "p", "image": "x", "flavor": "small", "features": []}
         made.module.write(
             "cluster.auto.tfvars.json",
-            cluster={"name": CLUSTER, "home": str(home), "subnet": SUBNET},
+            cluster={"name": CLUSTER, "home": str(folder), "subnet": SUBNET},
             nodeset={n: {**record, "name": n, "role": NODES[n][0], "address": address(n)} for n in NODES},
             images={"x": {"path": str(image), "hash": "h1"}},
         )
@@ -49,23 +49,23 @@ class Machines:
 
     def _keys(self) -> None:
         for folder in ("ca", "keys"):
-            (self.home / folder).mkdir()
-        keygen("-t", "ed25519", "-N", "", "-f", str(self.home / "ca/host_ca"))
-        keygen("-t", "ed25519", "-N", "", "-f", str(self.home / "keys/control"))
-        authority = (self.home / "ca/host_ca.pub").read_text()
-        (self.home / "known_hosts").write_text(f"@cert-authority * {authority}")
+            (self.folder / folder).mkdir()
+        keygen("-t", "ed25519", "-N", "", "-f", str(self.folder / "ca/host_ca"))
+        keygen("-t", "ed25519", "-N", "", "-f", str(self.folder / "keys/control"))
+        authority = (self.folder / "ca/host_ca.pub").read_text()
+        (self.folder / "known_hosts").write_text(f"@cert-authority * {authority}")
         for name in NODES:
             self.identity(name)
 
     def identity(self, name: str) -> None:
         """A new host key and certificate, as the driver makes before each create."""
-        folder = self.home / "identity" / name
+        folder = self.folder / "identity" / name
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             old.unlink()
         key = str(folder / "ssh_host_ed25519_key")
         keygen("-t", "ed25519", "-N", "", "-f", key)
-        keygen("-s", str(self.home / "ca/host_ca"), "-h", "-I", name, "-n", f"{name},{address(name)}", f"{key}.pub")
+        keygen("-s", str(self.folder / "ca/host_ca"), "-h", "-I", name, "-n", f"{name},{address(name)}", f"{key}.pub")
 
     def apply(self, *nodes: str, replace: str = "", check: bool = True) -> process.Result:
         """Make exactly these nodes exist."""
@@ -81,9 +81,9 @@ class Machines:
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": str(self.home / "known_hosts"),
+            "UserKnownHostsFile": str(self.folder / "known_hosts"),
             "GlobalKnownHostsFile": "/dev/null",
-            "IdentityFile": str(self.home / "keys/control"),
+            "IdentityFile": str(self.folder / "keys/control"),
             "IdentitiesOnly": "yes",
             "ConnectTimeout": "2",
         }
@@ -96,7 +96,7 @@ class Machines:
 
     def folder(self, name: str) -> Path:
         """The one folder of a machine that is whole."""
-        (found,) = self.home.glob(f"machines/{name}.*/instance.json")
+        (found,) = self.folder.glob(f"machines/{name}.*/instance.json")
         return found.parent
 
     def pids(self, name: str) -> dict[str, int]:
@@ -116,7 +116,7 @@ class Machines:
 
     def environment(self, name: str = "", instance: str = "", image: str = "") -> dict[str, str]:
         return {
-            "KIWI_HOME": str(self.home),
+            "KIWI_HOME": str(self.folder),
             "KIWI_CLUSTER": CLUSTER,
             "KIWI_NAME": name,
             "KIWI_INSTANCE": instance,

@@ -21,9 +21,13 @@ def test_nothing_changes_the_second_time(cluster: Cluster) -> None:
 
 
 def test_no_secret_is_in_arguments_or_logs(cluster: Cluster) -> None:
-    key = (cluster.home / "keys/munge.key").read_bytes()
+    key = (cluster.clusterdir / "keys/munge.key").read_bytes()
     encoded = base64.b64encode(key)[:40]
-    for file in [*cluster.home.glob("log/**/*"), *cluster.home.glob("run/**/*"), *cluster.home.glob("metrics/*")]:
+    for file in [
+        *cluster.clusterdir.glob("log/**/*"),
+        *cluster.clusterdir.glob("run/**/*"),
+        *cluster.clusterdir.glob("metrics/*"),
+    ]:
         if file.is_file():
             assert encoded not in file.read_bytes(), file
             assert key not in file.read_bytes(), file
@@ -40,7 +44,7 @@ def test_a_faulty_site_changes_nothing(cluster: Cluster, tmp_path) -> None:
     bad.write_text(
         "cluster_name: ktest\nsuspend_time: -3\npartitions:\n  - {name: Bad_, scheduler: pbs, min_nodes: 4}\n"
     )
-    before = {p: p.read_bytes() for p in (cluster.home / "site.json", cluster.home / "nodeset.json")}
+    before = {p: p.read_bytes() for p in (cluster.clusterdir / "site.json", cluster.clusterdir / "nodeset.json")}
     refused = cluster.command("up", "--site", str(bad), check=False)
     assert refused.code == 2
     for expected in ("suspend_time", "-3", "partitions[0].name", "Bad_", "partitions[0].scheduler", "pbs"):

@@ -49,8 +49,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory, image: Path) -> Iterator[
 
 def test_machines_have_their_identity_and_data(machines: Machines) -> None:
     assert {name: m.state for name, m in machines.observed().items()} == {n: "running" for n in ("login", "a", "lab")}
-    (machines.home / "data/home/seen").touch()
-    (machines.home / "data/state/seen").touch()
+    (machines.clusterdir / "data/home/seen").touch()
+    (machines.clusterdir / "data/state/seen").touch()
     probe = "hostname; ls /home /var/lib/kiwi/state /var/spool/slurmctld 2>&1 | grep -c seen; cat /etc/machine-id"
     for name, seen in (("login", "2"), ("lab", "2"), ("a", "1")):
         hostname, count, machine_id = machines.ssh(name, probe).out.split()
@@ -183,19 +183,19 @@ def test_a_broken_image_is_one_clear_line(machines: Machines, tmp_path: Path) ->
 def test_a_full_disk_is_one_clear_line(machines: Machines, image: Path, tmp_path: Path) -> None:
     """Sixteen inodes: enough for the folders, not for the files."""
     other = Machines.make(tmp_path, image)
-    (other.home / "machines").mkdir()
-    process.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=16", "tmpfs", str(other.home / "machines")])
+    (other.clusterdir / "machines").mkdir()
+    process.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=16", "tmpfs", str(other.clusterdir / "machines")])
     try:
         for name in ("home", "state", "slurmctld"):
-            (other.home / "data" / name).mkdir(parents=True)
+            (other.clusterdir / "data" / name).mkdir(parents=True)
         done = other.script("create", check=False, name="b", instance=str(uuid.uuid4()), image=str(image))
         assert done.code == 1
         assert done.err.startswith("machine b of cluster tprov: cannot write its files: ")
         assert "No space left on device" in done.err
         assert len(done.err.splitlines()) == 1
-        assert list((other.home / "machines").iterdir()) == []
+        assert list((other.clusterdir / "machines").iterdir()) == []
     finally:
-        process.run(["umount", str(other.home / "machines")])
+        process.run(["umount", str(other.clusterdir / "machines")])
 
 
 def test_packets_go_out_and_only_answers_come_in(machines: Machines) -> None:
@@ -231,10 +231,10 @@ def _connect(host: str, port: int) -> str:
 def test_teardown_leaves_nothing_but_data(machines: Machines) -> None:
     machines.provider.teardown()
     assert machines.provider.observe() == ()
-    assert list((machines.home / "machines").iterdir()) == []
+    assert list((machines.clusterdir / "machines").iterdir()) == []
     assert not Path("/sys/class/net/kw-tprov").exists()
     assert "kiwi-tprov" not in process.run(["nft", "list", "tables"]).out
     assert groups() == []
-    assert not list(mentions(f"{machines.home}/machines/"))
-    assert (machines.home / "data/home/seen").exists()
+    assert not list(mentions(f"{machines.clusterdir}/machines/"))
+    assert (machines.clusterdir / "data/home/seen").exists()
     machines.provider.teardown()

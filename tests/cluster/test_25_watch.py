@@ -68,12 +68,12 @@ def test_logs_are_where_status_says(cluster: Cluster) -> None:
     listed = json.loads(cluster.command("reconfigure", "status", "--paths", "--json").out)
     sizes = {place["path"]: place["bytes"] for place in listed}
     for name in ("journal.jsonl", "serve.log", "up.log", "ansible"):
-        assert sizes[str(cluster.home / "log" / name)] > 0, name
+        assert sizes[str(cluster.clusterdir / "log" / name)] > 0, name
     assert sum("console.log" in path for path in sizes) >= len(cluster.instances())
 
 
 def test_metrics_are_fresh_on_both_hosts(cluster: Cluster) -> None:
-    file = cluster.home / "metrics" / "kiwi.prom"
+    file = cluster.clusterdir / "metrics" / "kiwi.prom"
     found = values(file.read_text())
     assert found["kiwi_worker_up"] == found["kiwi_controller_up"] == 1
     assert found["kiwi_resume_duration_seconds_count"] >= 1

@@ -44,7 +44,7 @@ def public(key: Path) -> str:
 
 def enter(cluster: Cluster, key: Path, node: str, command: str) -> process.Result:
     """As dave, with a key of dave's."""
-    options = ["-F", str(cluster.home / "ssh_config"), "-i", str(key), "-o", "BatchMode=yes"]
+    options = ["-F", str(cluster.clusterdir / "ssh_config"), "-i", str(key), "-o", "BatchMode=yes"]
     return process.run(["ssh", *options, f"dave@{node}", command], check=False, timeout=120)
 
 
@@ -131,10 +131,10 @@ def test_nobody_has_a_password(cluster: Cluster) -> None:
     ],
 )
 def test_ids_stay_with_their_users(cluster: Cluster, tmp_path: Path, user: dict[str, Any], said: str) -> None:
-    before = (cluster.home / "site.json").read_bytes()
+    before = (cluster.clusterdir / "site.json").read_bytes()
     others = [other for other in SHIPPED if other["name"] != user["name"]]
     refused = cluster.command("reconfigure", "init", "--site", site(tmp_path, *others, user), check=False)
     assert refused.code == 2
     assert said in refused.err
     assert "data/users.json" in refused.err
-    assert (cluster.home / "site.json").read_bytes() == before
+    assert (cluster.clusterdir / "site.json").read_bytes() == before

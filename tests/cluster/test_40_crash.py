@@ -22,7 +22,7 @@ def restart(cluster: Cluster) -> None:
 
 def test_the_worker_killed_in_an_apply(cluster: Cluster) -> None:
     cluster.rest()
-    names = cluster.home / "terraform/local/nodes.auto.tfvars.json"
+    names = cluster.clusterdir / "terraform/local/nodes.auto.tfvars.json"
     with cluster.child("alice@login", "srun -N 3 hostname") as job:
         wait_for("a machine is being made", lambda: "cpu-3" in names.read_text(), 60, pause=0.02)
         os.kill(worker(cluster), signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_every_machine_killed_then_up(cluster: Cluster) -> None:
     with cluster.child("bob@login", "srun -N 2 sleep 1000"):
         wait_for("a job runs on two nodes", lambda: "cpu-2" in cluster.instances() and running(cluster), 60)
         before = cluster.instances()
-        for file in cluster.home.glob("machines/*/instance.json"):
+        for file in cluster.clusterdir.glob("machines/*/instance.json"):
             pid = json.loads(file.read_text())["pid"]
             if Path(f"/proc/{pid}").exists():
                 os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ import pytest
 from bench import harm, operations, whole
 from plugins.modules import bundle
 from reconfigure.clusterdir import journal, lock
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.planning import cooldown
 from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
@@ -24,20 +24,20 @@ from tests.cluster.conftest import ROOT, SITES, Cluster, wait_for
 NAMES = ("login", "lab-1", "lab-2", "cpu-1", "cpu-2", "cpu-3", "cpu-4")
 
 
-def home(cluster: Cluster) -> Home:
-    return Home(ROOT, cluster.name)
+def clusterdir(cluster: Cluster) -> ClusterDir:
+    return ClusterDir(ROOT, cluster.name)
 
 
 def since(cluster: Cluster, place: journal.Position) -> list[journal.Event]:
-    return journal.read(home(cluster), place)[0]
+    return journal.read(clusterdir(cluster), place)[0]
 
 
 def now(cluster: Cluster) -> journal.Position:
-    return journal.read(home(cluster))[1]
+    return journal.read(clusterdir(cluster))[1]
 
 
 def waiting(cluster: Cluster) -> list[str]:
-    queue = Queue(home(cluster).path / "queue.sqlite")
+    queue = Queue(clusterdir(cluster).path / "queue.sqlite")
     try:
         return [f"{request.kind} {request.nodes}" for request in queue.waiting()]
     finally:
@@ -73,13 +73,13 @@ def test_a_resume_waits_for_the_removal_that_goes_on(cluster: Cluster) -> None:
     cluster.ssh("alice@login", "srun -w cpu-2 true", timeout=180)
     before = cluster.instances()["cpu-2"]
     with ExitStack() as held:
-        held.enter_context(lock.hold(cluster.home / "run/machine-cpu-2.lock", 10))
+        held.enter_context(lock.hold(cluster.clusterdir / "run/machine-cpu-2.lock", 10))
         cluster.ssh("root@login", "scontrol update nodename=cpu-2 state=power_down")
         wait_for("the removal waits", lambda: removing(cluster), 60, pause=0.05)
         with cluster.child("alice@login", "srun -w cpu-2 hostname") as job:
             wait_for("a resume waits", lambda: "resume cpu-2" in waiting(cluster), 60, pause=0.1)
             assert cluster.instances()["cpu-2"] == before
-            assert len(list(cluster.home.glob("machines/*cpu-2.*"))) == 1
+            assert len(list(cluster.clusterdir.glob("machines/*cpu-2.*"))) == 1
             held.close()
             out, _ = job.communicate(timeout=180)
     assert out.strip() == "cpu-2"
@@ -87,14 +87,14 @@ def test_a_resume_waits_for_the_removal_that_goes_on(cluster: Cluster) -> None:
 
 
 def removing(cluster: Cluster) -> bool:
-    return any("machine.sh destroy" in harm.name(pid) for pid in lock.marked(home(cluster)))
+    return any("machine.sh destroy" in harm.name(pid) for pid in lock.marked(clusterdir(cluster)))
 
 
 def test_the_last_wish_wins(cluster: Cluster) -> None:
     cluster.rest()
     for wishes, made in ((("resume", "suspend"), False), (("suspend", "resume"), True)):
         place = now(cluster)
-        with lock.hold(cluster.home / "lock", 60):  # the worker waits for it
+        with lock.hold(cluster.clusterdir / "lock", 60):  # the worker waits for it
             operations.hook(cluster, [(kind, "cpu-3") for kind in wishes], pause=0)
             expected = [f"{kind} cpu-3" for kind in wishes]
             wait_for("both wait", lambda expected=expected: waiting(cluster) == expected, 60, pause=0.1)
@@ -152,14 +152,14 @@ def test_a_job_that_ran_already_when_its_node_failed_starts_again_at_once(cluste
     with ExitStack() as held:
         held.enter_context(bundle.alone(str(etc)))
         wait_for("the bundle waits", lambda: awaited(etc), 60, pause=0.01)
-        with stopped(harm.victims(home(cluster), "ansible", None)):  # it does not hear of the bundle's end
+        with stopped(harm.victims(clusterdir(cluster), "ansible", None)):  # it does not hear of the bundle's end
             held.close()
             wait_for("the job runs", lambda: job(cluster, number).startswith("RUNNING"), 60, pause=0.1)
             for slurmd in slurmds(cluster, "cpu-2"):
                 slurmd.suspend()  # until it dies with its machine
     wait_for("it is requeued", lambda: job(cluster, number).startswith("PENDING"), 30, pause=0.1)
     wait_for("it has a node again", lambda: job(cluster, number).startswith(("CONFIGURING", "RUNNING")), 40)
-    wait_for("the node is well, its failure forgotten", lambda: not cooldown.read(home(cluster)), 60)
+    wait_for("the node is well, its failure forgotten", lambda: not cooldown.read(clusterdir(cluster)), 60)
     cluster.ssh("alice@login", f"scancel {number}")
 
 
@@ -199,7 +199,7 @@ def job(cluster: Cluster, number: str) -> str:
 
 
 def at(target: operations.Target, up: int | None, moment: str) -> bool:
-    return harm.now(Home(target.root, target.name), up) == moment
+    return harm.now(ClusterDir(target.root, target.name), up) == moment
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_killed_at_a_moment(target: operations.Target, operation: str, kind: str
     with ExitStack() as held:
         if moment.startswith("machine"):  # it lasts until the kill: machine.sh waits for its lock
             for name in NAMES:
-                held.enter_context(lock.hold(target.home / f"run/machine-{name}.lock", 10))
+                held.enter_context(lock.hold(target.clusterdir / f"run/machine-{name}.lock", 10))
         begun = chosen.begin(target, chance)
         up = begun.up.pid if begun.up else None
         wait_for(moment, partial(at, target, up, moment), 60, pause=0.02)

@@ -16,8 +16,8 @@ import pytest
 
 from bench import operations
 from kiwi.common import process
-from reconfigure.clusterdir import journal, paths
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir import files, journal
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.planning import cooldown
 from tests.cluster.conftest import ROOT, Cluster, wait_for
 
@@ -29,9 +29,9 @@ Spoil = Callable[[str, Callable[[Path], None]], None]
 def spoil(cluster: Cluster) -> Iterator[Spoil]:
     """Have a node made from a copy of its image, changed by a function; put right in the end."""
     cluster.rest()
-    home = Home(ROOT, cluster.name)
-    before = home.variables.read_text()
-    copy = home.path / "run" / "spoiled"
+    clusterdir = ClusterDir(ROOT, cluster.name)
+    before = clusterdir.variables.read_text()
+    copy = clusterdir.path / "run" / "spoiled"
 
     def change(node: str, harm: Callable[[Path], None]) -> None:
         variables: dict[str, Any] = json.loads(before)
@@ -43,10 +43,10 @@ def spoil(cluster: Cluster) -> Iterator[Spoil]:
         harm(copy / "root")
         variables["images"]["spoiled"] = {**image, "path": str(copy)}
         record["image"] = "spoiled"
-        paths.write_json(home.variables, variables)
+        files.write_json(clusterdir.variables, variables)
 
     yield change
-    home.variables.write_text(before)
+    clusterdir.variables.write_text(before)
     shutil.rmtree(copy, ignore_errors=True)
 
 
@@ -85,22 +85,22 @@ def test_one_that_fails_does_not_hold_up_the_job(
     cluster: Cluster, spoil: Spoil, node: str, harm: Callable[[Path], None], said: str
 ) -> None:
     """The job is requeued and runs on others at once."""
-    home = Home(ROOT, cluster.name)
-    place = journal.read(home)[1]
+    clusterdir = ClusterDir(ROOT, cluster.name)
+    place = journal.read(clusterdir)[1]
     spoil(node, harm)
     job = cluster.ssh("alice@login", BATCH.format("-N3")).out.strip()
     wait_for(f"{node} fails", lambda: said in reason(cluster, node), 120)
     assert len(reason(cluster, node).partition(" [")[0]) <= 200
-    wait_for("its machine is removed", lambda: not list(cluster.home.glob(f"machines/*{node}.*")), 30)
+    wait_for("its machine is removed", lambda: not list(cluster.clusterdir.glob(f"machines/*{node}.*")), 30)
     others = {"cpu-1", "cpu-2", "cpu-3", "cpu-4"} - {node}
     wait_for(f"the job runs on {others}", lambda: ran_on(cluster, job) == others, 240)
-    events = journal.read(home, place)[0]
+    events = journal.read(clusterdir, place)[0]
     assert {name for event in events if event["event"] == "failed" for name in event["nodes"]} == {node}
     assert [event["jobs"] for event in events if event["event"] == "requeue"] == [[int(job)]]
 
 
 def ran_on(cluster: Cluster, job: str) -> set[str]:
-    file = cluster.home / f"data/home/alice/failures-{job}.txt"
+    file = cluster.clusterdir / f"data/home/alice/failures-{job}.txt"
     return {line for line in file.read_text().split() if line.startswith("cpu-")} if file.exists() else set()
 
 
@@ -108,24 +108,24 @@ def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster,
     spoil("cpu-4", starts_no_munge)
     for _ in range(2):
         assert cluster.command("reconfigure", "resume", "cpu-4", check=False).code == 1
-    home = Home(ROOT, cluster.name)
-    assert "cpu-4" in cooldown.held(cooldown.read(home), 0)
+    clusterdir = ClusterDir(ROOT, cluster.name)
+    assert "cpu-4" in cooldown.held(cooldown.read(clusterdir), 0)
     operations.hook(cluster, [("suspend", "cpu-4")], pause=0)  # wakes the worker
     wait_for("it is drained", lambda: cooldown.MARK in reason(cluster, "cpu-4"), 60)
     assert "munge" in reason(cluster, "cpu-4")
     assert cluster.slurm()["cpu-4"] in {"drained~", "draining~"}
-    variables = json.loads(home.variables.read_text())
+    variables = json.loads(clusterdir.variables.read_text())
     variables["nodeset"]["cpu-4"]["image"] = variables["nodeset"]["cpu-3"]["image"]
-    paths.write_json(home.variables, variables)
+    files.write_json(clusterdir.variables, variables)
     cluster.command("reconfigure", "resume", "cpu-4")
-    assert "cpu-4" not in cooldown.read(home)
+    assert "cpu-4" not in cooldown.read(clusterdir)
     assert cluster.ssh("alice@login", "srun -w cpu-4 hostname", timeout=180).out.strip() == "cpu-4"
 
 
 def test_a_full_disk_on_the_control_host(cluster: Cluster) -> None:
     """New identities find no room; what exists is not touched, and the job runs when there is room again."""
     cluster.rest()
-    identity, before = cluster.home / "identity", cluster.instances()
+    identity, before = cluster.clusterdir / "identity", cluster.instances()
     process.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "full", str(identity)])
     try:
         job = cluster.ssh("alice@login", BATCH.format("-w cpu-4")).out.strip()

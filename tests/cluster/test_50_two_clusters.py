@@ -36,5 +36,5 @@ def test_users_homes_and_secrets_are_not_shared(cluster: Cluster, second: Cluste
     refused = second.ssh("root@login", f"unmunge <<'E'\n{credential}E", check=False)
     assert refused.code != 0
     assert "Invalid credential" in refused.out + refused.err
-    keys = [(each.home / "ca/host_ca.pub").read_text() for each in (cluster, second)]
+    keys = [(each.clusterdir / "ca/host_ca.pub").read_text() for each in (cluster, second)]
     assert keys[0] != keys[1]

@@ -58,7 +58,7 @@ def test_no_password_and_no_port(second: Cluster) -> None:
 
 def test_history_outlives_the_login_machine(second: Cluster) -> None:
     before = second.instances()["login"]
-    (record,) = second.home.glob("machines/login.*/instance.json")
+    (record,) = second.clusterdir.glob("machines/login.*/instance.json")
     os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
     second.up()
     assert second.instances()["login"] != before
@@ -67,7 +67,7 @@ def test_history_outlives_the_login_machine(second: Cluster) -> None:
 
 def test_without_accounting_a_file_has_a_line_for_each_job(cluster: Cluster) -> None:
     cluster.ssh("alice@login", "srun --job-name=logged true", timeout=180)
-    log = cluster.home / "data" / "slurmctld" / "jobs"
+    log = cluster.clusterdir / "data" / "slurmctld" / "jobs"
     wait_for("it is logged", lambda: log.exists() and "Name=logged " in log.read_text(), 30)
     line = next(line for line in log.read_text().splitlines() if "Name=logged " in line)
     assert "JobState=COMPLETED" in line

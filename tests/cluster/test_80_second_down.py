@@ -18,12 +18,12 @@ def test_down_of_one_leaves_the_other(cluster: Cluster, second: Cluster) -> None
     assert out.strip() == "cpu-1"
     assert cluster.instances().items() >= {n: i for n, i in machines.items() if n in ("login", "cpu-1")}.items()
     after = host_state()
-    assert not second.home.exists()
+    assert not second.clusterdir.exists()
     assert second.name not in after["links"] + after["rules"]
     assert f"kw-{cluster.name}" in after["links"]
     assert f"table ip kiwi-{cluster.name}" in after["rules"]
     assert {name: after[name] for name in SETTINGS} == {name: before[name] for name in SETTINGS}
-    for record in (cluster.home.parents[1] / "host").iterdir():
+    for record in (cluster.clusterdir.parents[1] / "host").iterdir():
         users = [line.split()[1] for line in record.read_text().splitlines() if line.startswith("cluster ")]
         assert cluster.name in users
         assert second.name not in users

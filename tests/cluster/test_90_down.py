@@ -12,7 +12,7 @@ def strays(cluster: Cluster) -> list[str]:
     found = []
     for child in psutil.process_iter(["cmdline"]):
         line = " ".join(child.info["cmdline"] or [])
-        if str(cluster.home) in line or f"-M {cluster.name}-" in line:
+        if str(cluster.clusterdir) in line or f"-M {cluster.name}-" in line:
             found.append(line)
     return found
 
@@ -22,20 +22,20 @@ def test_down_keeps_the_data_and_nothing_else(cluster: Cluster, before: dict[str
     cluster.command("down")
     assert host_state() == before
     assert strays(cluster) == []
-    assert sorted(p.name for p in cluster.home.iterdir()) == ["ca", "data", "keys"]
-    assert (cluster.home / "data/home/alice/kept.txt").read_text() == "kept\n"
+    assert sorted(p.name for p in cluster.clusterdir.iterdir()) == ["ca", "data", "keys"]
+    assert (cluster.clusterdir / "data/home/alice/kept.txt").read_text() == "kept\n"
     assert cluster.command("down").code == 0, "down is idempotent"
 
 
 def test_up_again_has_the_same_data_and_host_ca(cluster: Cluster) -> None:
-    authority = (cluster.home / "ca/host_ca.pub").read_text()
+    authority = (cluster.clusterdir / "ca/host_ca.pub").read_text()
     cluster.up()
     assert cluster.ssh("alice@login", "cat kept.txt").out == "kept\n"
-    assert (cluster.home / "ca/host_ca.pub").read_text() == authority
+    assert (cluster.clusterdir / "ca/host_ca.pub").read_text() == authority
 
 
 def test_down_all_leaves_nothing(cluster: Cluster, before: dict[str, str]) -> None:
     cluster.command("down", "--all")
-    assert not cluster.home.exists()
+    assert not cluster.clusterdir.exists()
     assert host_state() == before
     assert strays(cluster) == []

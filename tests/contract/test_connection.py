@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from kiwi.common import process
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model import records
-from reconfigure.model.records import Node
+from reconfigure.model import hostlist
+from reconfigure.model.node import Node
+from reconfigure.model.request import parse_request
 from reconfigure.slurm.controller import Controller
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "slurmscripts"
@@ -30,8 +31,8 @@ def test_a_record_is_stored_before_it_leaves_the_spool(tmp_path: Path, spool: Pa
     process.run([str(SCRIPTS / "resume"), "cpu-[2-3]"], env=environment)
     follow = process.start(["python3", str(SCRIPTS / "follow"), str(spool)], stdin=process.PIPE)
     assert follow.stdin and follow.stdout
-    request = records.request(follow.stdout.readline())
-    assert (request.kind, records.expand(request.nodes), request.detail) == ("resume", ("cpu-2", "cpu-3"), None)
+    request = parse_request(follow.stdout.readline())
+    assert (request.kind, hostlist.expand(request.nodes), request.detail) == ("resume", ("cpu-2", "cpu-3"), None)
     queue = Queue(tmp_path / "queue.sqlite")
     assert queue.put(request) and not queue.put(request)
     assert [file.stem for file in spool.glob("*.json")] == [request.id], "nothing leaves before it is acknowledged"
@@ -47,7 +48,7 @@ def test_a_record_is_stored_before_it_leaves_the_spool(tmp_path: Path, spool: Pa
 
 
 def test_it_checks_the_host_key_and_uses_one_master(tmp_path: Path) -> None:
-    controller = Controller(Home(tmp_path, "kiwi"), LOGIN)
+    controller = Controller(ClusterDir(tmp_path, "kiwi"), LOGIN)
     for master in ("yes", "no"):
         argv = controller.argv(["scontrol", "ping"], master=master)
         for option in ("StrictHostKeyChecking=yes", "BatchMode=yes", f"ControlMaster={master}", "HostKeyAlias=login"):

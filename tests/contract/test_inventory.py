@@ -13,9 +13,9 @@ import pytest
 
 from kiwi.common import process
 from reconfigure.cluster import inventory
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import REPO, Home
-from reconfigure.model import records
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.site import data as site_data
 from reconfigure.site import releases
 from reconfigure.terraform.events import Instance
@@ -37,30 +37,30 @@ NODES = {
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def clusterdir(tmp_path: Path) -> ClusterDir:
     """A cluster's files, without machines."""
-    found = Home(tmp_path, "kiwi")
-    paths.write_json(found.nodeset, {"version": 1, "nodes": NODES})
-    paths.write_json(found.site, site_data.load(None).data)
+    found = ClusterDir(tmp_path, "kiwi")
+    files.write_json(found.nodeset, {"version": 1, "nodes": NODES})
+    files.write_json(found.site, site_data.load(None).data)
     image = {"path": str(tmp_path / "images" / "debian13-x"), "hash": "x"}
-    paths.write_json(found.local / "cluster.auto.tfvars.json", {"images": {"debian13": image}})
-    paths.write_json(Path(image["path"]) / "image.json", {"version": 1})
+    files.write_json(found.local / "cluster.auto.tfvars.json", {"images": {"debian13": image}})
+    files.write_json(Path(image["path"]) / "image.json", {"version": 1})
     return found
 
 
-def build(home: Home, *names: str) -> inventory.Inventory:
+def build(clusterdir: ClusterDir, *names: str) -> inventory.Inventory:
     state = {name: Instance(f"id-{name}", "address") for name in names}
     facts = {name: {"title": "Debian 13"} for name in NODES}
-    return inventory.build(home, records.nodeset(home.nodeset), state, {}, facts)
+    return inventory.build(clusterdir, load_nodeset(clusterdir.nodeset), state, {}, facts)
 
 
-def as_ansible_sees(home: Home) -> dict[str, Any]:
+def as_ansible_sees(clusterdir: ClusterDir) -> dict[str, Any]:
     """`ansible-inventory --list` from the checkout."""
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
-        "KIWI_CLUSTER": home.cluster,
-        "KIWI_ROOT": str(home.root),
+        "KIWI_CLUSTER": clusterdir.cluster,
+        "KIWI_ROOT": str(clusterdir.root),
     }
     program = str(Path(sys.executable).parent / "ansible-inventory")
     done = process.run([program, "--list"], env=environment, cwd=REPO)
@@ -68,8 +68,8 @@ def as_ansible_sees(home: Home) -> dict[str, Any]:
     return dict(json.loads(done.out, object_hook=lambda found: found.get("__ansible_unsafe", found)))
 
 
-def test_hosts_are_the_machines_of_the_state(home: Home) -> None:
-    found = build(home, "login", "cpu-1", "lab-1", "of-another-site")
+def test_hosts_are_the_machines_of_the_state(clusterdir: ClusterDir) -> None:
+    found = build(clusterdir, "login", "cpu-1", "lab-1", "of-another-site")
     assert set(found.hosts) == {"login", "cpu-1", "lab-1"}
     assert found.groups == {
         "slurm": ("cpu-1",),
@@ -80,19 +80,19 @@ def test_hosts_are_the_machines_of_the_state(home: Home) -> None:
     }
 
 
-def test_variables_of_a_host(home: Home) -> None:
-    variables = build(home, "cpu-1").hosts["cpu-1"]
+def test_variables_of_a_host(clusterdir: ClusterDir) -> None:
+    variables = build(clusterdir, "cpu-1").hosts["cpu-1"]
     assert variables["node"] == {**NODES["cpu-1"], "instance": "id-cpu-1"}
     assert variables["release"] == {"title": "Debian 13"}
     assert variables["ansible_host"] == "198.18.0.11"
     assert variables["ansible_user"] == "root"
-    assert variables["ansible_ssh_private_key_file"] == str(home.control_key)
-    for option in ("StrictHostKeyChecking=yes", f"UserKnownHostsFile={home.known_hosts}", "HostKeyAlias=cpu-1"):
+    assert variables["ansible_ssh_private_key_file"] == str(clusterdir.control_key)
+    for option in ("StrictHostKeyChecking=yes", f"UserKnownHostsFile={clusterdir.known_hosts}", "HostKeyAlias=cpu-1"):
         assert option in variables["ansible_ssh_common_args"]
     assert "GlobalKnownHostsFile=none" in variables["ansible_ssh_common_args"]
 
 
-def test_ansible_reads_it(home: Home) -> None:
+def test_ansible_reads_it(clusterdir: ClusterDir) -> None:
     state = json.dumps(
         {
             "version": 4,
@@ -112,18 +112,18 @@ def test_ansible_reads_it(home: Home) -> None:
             ],
         }
     )
-    shutil.copy(REPO / "terraform" / "local" / "versions.tf", home.local)
-    home.state.write_text(state)
-    found = as_ansible_sees(home)
+    shutil.copy(REPO / "terraform" / "local" / "versions.tf", clusterdir.local)
+    clusterdir.state.write_text(state)
+    found = as_ansible_sees(clusterdir)
     assert set(found["_meta"]["hostvars"]) == {"cpu-1"}
     variables = found["_meta"]["hostvars"]["cpu-1"]
     assert variables["node"]["instance"] == "one"
     assert variables["nodeset"] == NODES
     assert variables["release"] == releases.facts("trixie")
-    assert variables["cluster_home"] == str(home.path)
+    assert variables["cluster_home"] == str(clusterdir.path)
     assert variables["kiwi_repo"] == str(REPO)
     assert variables["images_baked"]["debian13"]["hash"] == "x"
 
 
 def test_a_cluster_that_does_not_exist_has_no_hosts(tmp_path: Path) -> None:
-    assert as_ansible_sees(Home(tmp_path, "kiwi"))["_meta"]["hostvars"] == {}
+    assert as_ansible_sees(ClusterDir(tmp_path, "kiwi"))["_meta"]["hostvars"] == {}

@@ -12,8 +12,9 @@ from kiwi.metrics import collect as on_login
 from kiwi.metrics import exposition
 from kiwi.metrics.exposition import Family, Sample
 from reconfigure.clusterdir import journal
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model.records import Node, Request
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
+from reconfigure.model.request import Request
 from reconfigure.planning.plan import Observed
 from reconfigure.providers.base import Machine
 from reconfigure.reports import failure_causes, metrics
@@ -54,8 +55,8 @@ OBSERVED = Observed(
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    found = Home(tmp_path, "kiwi")
+def clusterdir(tmp_path: Path) -> ClusterDir:
+    found = ClusterDir(tmp_path, "kiwi")
     found.metrics.mkdir(parents=True)
     return found
 
@@ -64,20 +65,20 @@ def now(at: float = 1000.0, *waiting: Request) -> Now:
     return Now(NODESET, OBSERVED, waiting, True, at)
 
 
-def rendered(home: Home) -> str:
-    return exposition.render(metrics.families(metrics.count(home), now()), {"cluster": "kiwi"})
+def rendered(clusterdir: ClusterDir) -> str:
+    return exposition.render(metrics.families(metrics.count(clusterdir), now()), {"cluster": "kiwi"})
 
 
-def asked(home: Home, kind: str, node: str, ago: float) -> str:
+def asked(clusterdir: ClusterDir, kind: str, node: str, ago: float) -> str:
     """A request as the worker journals it; `ago` seconds before now."""
     number = f"{journal.time.time_ns() - int(ago * 1e9)}-1"
-    journal.write(home, "request", [node], request=number, kind=kind, jobs={})
+    journal.write(clusterdir, "request", [node], request=number, kind=kind, jobs={})
     return number
 
 
-def test_what_is_now(home: Home) -> None:
+def test_what_is_now(clusterdir: ClusterDir) -> None:
     waiting = (Request("1-1", "resume", "cpu-2", 940.0, None), Request("2-1", "resume", "cpu-2", 990.0, None))
-    text = exposition.render(metrics.families(metrics.count(home), now(1000.0, *waiting)), {"cluster": "kiwi"})
+    text = exposition.render(metrics.families(metrics.count(clusterdir), now(1000.0, *waiting)), {"cluster": "kiwi"})
     assert value(text, "kiwi_worker_up", cluster="kiwi") == 1
     assert value(text, "kiwi_queue_requests") == 2
     assert value(text, "kiwi_queue_oldest_request_age_seconds") == 60
@@ -90,39 +91,39 @@ def test_what_is_now(home: Home) -> None:
     assert value(text, "kiwi_slurm_nodes", partition="cpu", state="idle") == 0
 
 
-def test_names_types_and_help_are_as_prometheus_wants_them(home: Home) -> None:
-    for family in parsed(rendered(home)).values():
+def test_names_types_and_help_are_as_prometheus_wants_them(clusterdir: ClusterDir) -> None:
+    for family in parsed(rendered(clusterdir)).values():
         assert family.name.startswith("kiwi_")
         assert family.documentation.endswith(".")
         assert family.type in ("gauge", "counter", "histogram")
-    assert "# TYPE kiwi_requests_total counter" in rendered(home)
-    assert not any(name.endswith(("_ms", "_milliseconds", "_minutes")) for name in parsed(rendered(home)))
+    assert "# TYPE kiwi_requests_total counter" in rendered(clusterdir)
+    assert not any(name.endswith(("_ms", "_milliseconds", "_minutes")) for name in parsed(rendered(clusterdir)))
 
 
-def test_a_resume_and_a_suspend_are_timed_from_slurms_request(home: Home) -> None:
-    ids = [asked(home, "resume", "cpu-1", 7)]
-    journal.write(home, "round", ["cpu-1"], round="r1", requests=ids, command="reconfigure serve")
-    journal.write(home, "playbook", ["cpu-1"], round="r1", requests=ids, failed={}, seconds=2.0)
-    journal.write(home, "done", ["cpu-1"], round="r1", requests=ids, failed=[], seconds=3.0)
-    text = rendered(home)
+def test_a_resume_and_a_suspend_are_timed_from_slurms_request(clusterdir: ClusterDir) -> None:
+    ids = [asked(clusterdir, "resume", "cpu-1", 7)]
+    journal.write(clusterdir, "round", ["cpu-1"], round="r1", requests=ids, command="reconfigure serve")
+    journal.write(clusterdir, "playbook", ["cpu-1"], round="r1", requests=ids, failed={}, seconds=2.0)
+    journal.write(clusterdir, "done", ["cpu-1"], round="r1", requests=ids, failed=[], seconds=3.0)
+    text = rendered(clusterdir)
     assert value(text, "kiwi_resume_duration_seconds_count", partition="cpu") == 1
     assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="5") == 0
     assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="10") == 1
     assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="+Inf") == 1
     assert 7 <= value(text, "kiwi_resume_duration_seconds_sum", partition="cpu") < 10
-    asked(home, "suspend", "cpu-1", 1.5)
-    journal.write(home, "terraform", ["cpu-1"], create=[], replace=[], destroy=["cpu-1"], failed={}, seconds=1.0)
-    assert value(rendered(home), "kiwi_suspend_duration_seconds_bucket", partition="cpu", le="1") == 0
-    assert value(rendered(home), "kiwi_suspend_duration_seconds_count", partition="cpu") == 1
-    assert value(rendered(home), "kiwi_requests_total", kind="suspend") == 1
+    asked(clusterdir, "suspend", "cpu-1", 1.5)
+    journal.write(clusterdir, "terraform", ["cpu-1"], create=[], replace=[], destroy=["cpu-1"], failed={}, seconds=1.0)
+    assert value(rendered(clusterdir), "kiwi_suspend_duration_seconds_bucket", partition="cpu", le="1") == 0
+    assert value(rendered(clusterdir), "kiwi_suspend_duration_seconds_count", partition="cpu") == 1
+    assert value(rendered(clusterdir), "kiwi_requests_total", kind="suspend") == 1
 
 
-def test_failures_are_counted_by_few_causes(home: Home) -> None:
+def test_failures_are_counted_by_few_causes(clusterdir: ClusterDir) -> None:
     reason = 'its image is missing: /no\n\\such "x"'
-    journal.write(home, "failed", ["cpu-1", "cpu-2"], step="terraform", reason=reason)
-    journal.write(home, "request", ["cpu-1"], request="1-1", kind="resume_fail", jobs={})
-    journal.write(home, "round failed", reason="x", retry=1.0)
-    text = rendered(home)
+    journal.write(clusterdir, "failed", ["cpu-1", "cpu-2"], step="terraform", reason=reason)
+    journal.write(clusterdir, "request", ["cpu-1"], request="1-1", kind="resume_fail", jobs={})
+    journal.write(clusterdir, "round failed", reason="x", retry=1.0)
+    text = rendered(clusterdir)
     assert value(text, "kiwi_node_failures_total", partition="cpu", cause="image") == 2
     assert value(text, "kiwi_node_failures_total", partition="cpu", cause="timeout") == 1
     assert value(text, "kiwi_rounds_total", outcome="failed") == 1
@@ -130,32 +131,36 @@ def test_failures_are_counted_by_few_causes(home: Home) -> None:
     assert labels == set(failure_causes.NAMES)
 
 
-def test_counters_outlive_the_worker_and_the_journals_files(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counters_outlive_the_worker_and_the_journals_files(
+    clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal, "LIMIT", 300)
     for number in range(1, 30):
-        journal.write(home, "done", [], failed=[], seconds=1.0)
-        assert metrics.count(home).rounds == {"done": number}
-    assert metrics.load(home.metrics / "counters.json").rounds == {"done": 29}
+        journal.write(clusterdir, "done", [], failed=[], seconds=1.0)
+        assert metrics.count(clusterdir).rounds == {"done": number}
+    assert metrics.load(clusterdir.metrics / "counters.json").rounds == {"done": 29}
 
 
-def test_counters_of_another_version_begin_anew(home: Home) -> None:
-    (home.metrics / "counters.json").write_text('{"version": 0}')
-    assert metrics.count(home) == metrics.Counts()
+def test_counters_of_another_version_begin_anew(clusterdir: ClusterDir) -> None:
+    (clusterdir.metrics / "counters.json").write_text('{"version": 0}')
+    assert metrics.count(clusterdir) == metrics.Counts()
 
 
-def test_it_is_published_for_the_collector_where_there_is_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    collector = home.root / "collector"
+def test_it_is_published_for_the_collector_where_there_is_one(
+    clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = clusterdir.root / "collector"
     monkeypatch.setattr(metrics, "COLLECTOR", collector)
-    metrics.publish(home, metrics.Counts(), now())
+    metrics.publish(clusterdir, metrics.Counts(), now())
     assert not collector.exists()
     collector.mkdir()
-    metrics.publish(home, metrics.Counts(), now())
+    metrics.publish(clusterdir, metrics.Counts(), now())
     (file,) = collector.iterdir()
     assert file.name == "kiwi-kiwi.prom"
     assert file.stat().st_mode & 0o777 == 0o644
-    assert file.read_text() == (home.metrics / "kiwi.prom").read_text()
-    metrics.remove(home)
-    metrics.remove(home)
+    assert file.read_text() == (clusterdir.metrics / "kiwi.prom").read_text()
+    metrics.remove(clusterdir)
+    metrics.remove(clusterdir)
     assert list(collector.iterdir()) == []
 
 

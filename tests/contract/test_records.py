@@ -11,9 +11,12 @@ import pytest
 
 from kiwi.common import process
 from kiwi.common.errors import UsageError
+from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model import records
+from reconfigure.model import hostlist, request
+from reconfigure.model.node import parse_node
+from reconfigure.model.request import parse_request
 
 NODE = {
     "name": "cpu-1",
@@ -35,26 +38,26 @@ REQUEST: dict[str, Any] = {
 
 
 def test_a_node_record_goes_round() -> None:
-    assert records.node(NODE).data() == NODE
-    assert records.node({**NODE, "later": "field"}) == records.node(NODE)
+    assert parse_node(NODE).data() == NODE
+    assert parse_node({**NODE, "later": "field"}) == parse_node(NODE)
 
 
 @pytest.mark.parametrize("field", sorted(NODE))
 def test_a_missing_field_of_a_node_is_named(field: str) -> None:
     with pytest.raises(UsageError, match=field):
-        records.node({key: value for key, value in NODE.items() if key != field})
+        parse_node({key: value for key, value in NODE.items() if key != field})
 
 
 def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(UsageError, match="role"):
-        records.node({**NODE, "role": "boss"})
+        parse_node({**NODE, "role": "boss"})
 
 
 def test_a_nodeset_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "nodeset.json"
     path.write_text(json.dumps({"version": 2, "nodes": {}}))
     with pytest.raises(UsageError, match="version"):
-        records.nodeset(path)
+        load_nodeset(path)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +75,10 @@ def test_a_nodeset_of_another_version_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_request_is_refused(broken: str) -> None:
     with pytest.raises(UsageError):
-        records.request(broken)
+        parse_request(broken)
 
 
-@pytest.mark.parametrize("kind", records.KINDS)
+@pytest.mark.parametrize("kind", request.KINDS)
 @pytest.mark.parametrize("resume_file", [None, {"jobs": [{"job_id": 1}], "all_nodes_resume": "cpu-[2-3]"}])
 def test_from_the_hook_to_the_queue(tmp_path: Path, kind: str, resume_file: dict[str, Any] | None) -> None:
     """The hook's own script writes, `follow` prints, the queue keeps, the acknowledgement removes."""
@@ -91,7 +94,7 @@ def test_from_the_hook_to_the_queue(tmp_path: Path, kind: str, resume_file: dict
     with process.start(follow, stdin=process.PIPE) as child:
         assert child.stdout is not None
         assert child.stdin is not None
-        request = records.request(child.stdout.readline())
+        request = parse_request(child.stdout.readline())
         queue = Queue(tmp_path / "queue.sqlite")
         assert queue.put(request)
         child.stdin.write(f"{request.id}\n")
@@ -101,7 +104,7 @@ def test_from_the_hook_to_the_queue(tmp_path: Path, kind: str, resume_file: dict
 
     assert (request.kind, request.nodes, request.detail) == (kind, "cpu-[2-3]", resume_file)
     assert queue.waiting() == [request]
-    assert records.expand(request.nodes) == ("cpu-2", "cpu-3")
+    assert hostlist.expand(request.nodes) == ("cpu-2", "cpu-3")
     queue.close()
     assert list(spool.iterdir()) == []
 
@@ -109,9 +112,9 @@ def test_from_the_hook_to_the_queue(tmp_path: Path, kind: str, resume_file: dict
 @pytest.mark.parametrize("wrong", ["cpu-[1", "cpu-[3-1]", "cpu-]1["])
 def test_what_is_no_hostlist_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError, match="nodes"):
-        records.expand(wrong)
+        hostlist.expand(wrong)
 
 
 @pytest.mark.parametrize("text", ["cpu-1", "cpu-[1-3]", "cpu-[1-2,4],lab-1"])
 def test_a_hostlist_goes_round(text: str) -> None:
-    assert records.fold(records.expand(text)) == text
+    assert hostlist.fold(hostlist.expand(text)) == text

@@ -18,10 +18,10 @@ import pytest
 
 from kiwi.common import process
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model.records import Request
+from reconfigure.model.request import Request
 from reconfigure.planning import plan
 from reconfigure.providers.base import Machine
 from reconfigure.rounds import playbook, wait_ssh
@@ -147,7 +147,7 @@ class Kiwi:
         self.queue.put(Request(f"{self.number}-1", kind, ",".join(names), 1.0, None))
 
     def _round(self) -> None:
-        serve.Worker(self.cluster.home, lambda: self.cluster).round(self.queue)
+        serve.Worker(self.cluster.clusterdir, lambda: self.cluster).round(self.queue)
 
     def resume(self, *names: str) -> None:
         self._ask("resume", *names)
@@ -164,10 +164,10 @@ class Kiwi:
         self._round()
 
     def bake(self) -> None:
-        _images(self.cluster.home, "two")
+        _images(self.cluster.clusterdir, "two")
 
     def spoil(self, name: str) -> None:
-        (self.cluster.home.local / "bad").write_text(name)
+        (self.cluster.clusterdir.local / "bad").write_text(name)
 
     def kill(self, name: str) -> None:
         self.provider.killed.add(name)
@@ -193,40 +193,40 @@ def original(folder: Path) -> Original:
 
 def kiwi(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kiwi:
     """The driver with its real Terraform module, on a home that is made by hand."""
-    home, provider = Home(folder, "kiwi"), Provider()
+    clusterdir, provider = ClusterDir(folder, "kiwi"), Provider()
     data = {**site_data.load(None).data, "subnet": "198.18.0.0/16"}
-    authority.make(home, site_data.load(None))
-    for made in (home.run, home.log, home.local.parent):
+    authority.make(clusterdir, site_data.load(None))
+    for made in (clusterdir.run, clusterdir.log, clusterdir.local.parent):
         made.mkdir(parents=True, exist_ok=True)
-    Module.copy("local", home.local.parent)
-    shutil.copy(HERE / "machine.sh", home.local)
-    paths.write_json(home.site, data)
-    _nodeset(home)
-    _images(home, "one")
-    cluster = Cluster(home, lambda _home, _subnet: provider)
+    Module.copy("local", clusterdir.local.parent)
+    shutil.copy(HERE / "machine.sh", clusterdir.local)
+    files.write_json(clusterdir.site, data)
+    _nodeset(clusterdir)
+    _images(clusterdir, "one")
+    cluster = Cluster(clusterdir, lambda _clusterdir, _subnet: provider)
     provider.terraform = cluster.terraform
     cluster.terraform.init()
-    found = Kiwi(cluster, provider, Queue(home.path / "queue.sqlite"))
+    found = Kiwi(cluster, provider, Queue(clusterdir.path / "queue.sqlite"))
     _fakes(found, monkeypatch)
     observed = cluster.observe()
     rounds.Round(cluster, plan.plan(cluster.nodeset, observed, {"login": "resume"}), observed).carry_out()
     return found
 
 
-def _nodeset(home: Home) -> None:
+def _nodeset(clusterdir: ClusterDir) -> None:
     shape = {"partition": "", "image": "i", "flavor": "small", "features": []}
     nodes = {
         name: {**shape, "name": name, "role": "login" if name == "login" else "slurm", "address": f"198.18.4.{number}"}
         for number, name in enumerate(("login", *NODES), 1)
     }
-    paths.write_json(home.nodeset, {"version": 1, "nodes": nodes})
+    files.write_json(clusterdir.nodeset, {"version": 1, "nodes": nodes})
 
 
-def _images(home: Home, digest: str) -> None:
-    nodes = paths.read_json(home.nodeset)["nodes"]
-    cluster = {"name": "kiwi", "home": str(home.path), "subnet": "198.18.0.0/16"}
+def _images(clusterdir: ClusterDir, digest: str) -> None:
+    nodes = files.read_json(clusterdir.nodeset)["nodes"]
+    cluster = {"name": "kiwi", "home": str(clusterdir.path), "subnet": "198.18.0.0/16"}
     images = {"i": {"path": "/nowhere", "hash": digest}}
-    paths.write_json(home.variables, {"cluster": cluster, "nodeset": nodes, "images": images})
+    files.write_json(clusterdir.variables, {"cluster": cluster, "nodeset": nodes, "images": images})
 
 
 def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,4 +239,6 @@ def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
         start_now=lambda jobs: None,
     )
     monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
-    monkeypatch.setattr(playbook, "run", lambda home, name, data, limit: playbook.Run(reached=set(limit.split(","))))
+    monkeypatch.setattr(
+        playbook, "run", lambda clusterdir, name, data, limit: playbook.Run(reached=set(limit.split(",")))
+    )

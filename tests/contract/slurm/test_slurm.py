@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconfigure.model import records
+from reconfigure.model import hostlist
+from reconfigure.model.request import parse_request
 from reconfigure.slurm import nodes as slurm_nodes
 
 HERE = Path(__file__).parent
@@ -62,8 +63,8 @@ def test_a_reason_with_blanks_and_signs_is_kept(version: Path) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
 def test_requests_of_its_hooks(version: Path) -> None:
-    found = [records.request(line) for line in (version / "requests.jsonl").read_text().splitlines()]
-    by_node = {name: [r.kind for r in found if name in records.expand(r.nodes)] for name in nodes(version, "mixed")}
+    found = [parse_request(line) for line in (version / "requests.jsonl").read_text().splitlines()]
+    by_node = {name: [r.kind for r in found if name in hostlist.expand(r.nodes)] for name in nodes(version, "mixed")}
     assert by_node == {
         "cpu-1": ["reboot"],
         "cpu-2": ["resume", "resume_fail"],

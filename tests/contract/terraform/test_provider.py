@@ -37,7 +37,12 @@ class Case(NamedTuple):
 
 CASES = [
     pytest.param(
-        Case("local", lambda home: LocalProvider(home, "tb", "198.18.202.0/24", home.parent), "machine.sh"), id="local"
+        Case(
+            "local",
+            lambda clusterdir: LocalProvider(clusterdir, "tb", "198.18.202.0/24", clusterdir.parent),
+            "machine.sh",
+        ),
+        id="local",
     )
 ]
 
@@ -45,7 +50,7 @@ CASES = [
 class World(NamedTuple):
     """A home with nodes a, b and c in the nodeset, and the provider's module in it."""
 
-    home: Path
+    clusterdir: Path
     module: Module
     provider: Provider
 
@@ -57,7 +62,7 @@ class World(NamedTuple):
         record = {"role": "slurm", "partition": "p", "image": "debian13", "flavor": "small", "features": []}
         self.module.write(
             "cluster.auto.tfvars.json",
-            cluster={"name": "tb", "home": str(self.home), "subnet": "198.18.202.0/24"},
+            cluster={"name": "tb", "home": str(self.clusterdir), "subnet": "198.18.202.0/24"},
             nodeset={n: {**record, "name": n, "address": f"198.18.202.{ord(n)}"} for n in "abc"},
             images={"debian13": {"path": f"/images/{digest}", "hash": digest}},
         )
@@ -67,7 +72,7 @@ class World(NamedTuple):
         return done.out + done.err
 
     def calls(self) -> list[str]:
-        file = self.home / "calls"
+        file = self.clusterdir / "calls"
         lines = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
         return lines
@@ -76,11 +81,11 @@ class World(NamedTuple):
 @pytest.fixture(params=CASES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     case: Case = request.param
-    home = tmp_path / "home"
-    (home / "terraform").mkdir(parents=True)
-    module = Module.copy(case.module, home / "terraform")
+    clusterdir = tmp_path / "home"
+    (clusterdir / "terraform").mkdir(parents=True)
+    module = Module.copy(case.module, clusterdir / "terraform")
     (module.path / case.program).write_text(RECORDER)
-    made = World(home, module, case.make(home))
+    made = World(clusterdir, module, case.make(clusterdir))
     made.image("h1")
     module.run("init", "-input=false")
     return made
@@ -142,11 +147,11 @@ def test_an_image_that_is_not_baked_stops_no_other_node(world: World) -> None:
 
 def test_a_creation_that_fails_is_told_and_tried_again(world: World) -> None:
     world.wish("a", "b")
-    (world.home / "fail-create-a").touch()
+    (world.clusterdir / "fail-create-a").touch()
     assert "no room for a" in world.apply(check=False)
     first = world.module.instances()
     assert address("b") in first, "the others go on"
-    (world.home / "fail-create-a").unlink()
+    (world.clusterdir / "fail-create-a").unlink()
     world.calls()
     world.apply()
     after = world.module.instances()
@@ -158,7 +163,7 @@ def test_a_removal_that_fails_stays_in_the_state(world: World) -> None:
     world.wish("a")
     world.apply()
     world.wish()
-    (world.home / "fail-destroy-a").touch()
+    (world.clusterdir / "fail-destroy-a").touch()
     assert "no room for a" in world.apply(check=False)
     assert set(world.module.instances()) == {address("a")}
 

@@ -184,10 +184,10 @@ def test_exact_directory_loses_what_is_not_named(machine):
 
 
 def test_kept_directory_stays_as_its_owner_has_it(machine):
-    home = {"path": str(machine.root / "home"), **ME, "mode": "0700", "keep": True}
-    machine.call(directories=[home])
+    clusterdir = {"path": str(machine.root / "home"), **ME, "mode": "0700", "keep": True}
+    machine.call(directories=[clusterdir])
     (machine.root / "home").chmod(0o711)
-    assert not machine.call(directories=[home])["changed"]
+    assert not machine.call(directories=[clusterdir])["changed"]
     assert stat.S_IMODE((machine.root / "home").stat().st_mode) == 0o711
 
 

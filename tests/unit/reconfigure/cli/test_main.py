@@ -10,10 +10,9 @@ import pytest
 from kiwi.common import process
 from kiwi.common.errors import BUSY, OK, USAGE
 from kiwi.common.process import CommandError
-from reconfigure.cli import commands
 from reconfigure.cli import main as cli
 from reconfigure.clusterdir import lock
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers import local
 from reconfigure.providers.local import LocalProvider
 from reconfigure.slurm.controller import Controller
@@ -34,7 +33,7 @@ def site_file(root: Path, text: str) -> str:
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in commands.COMMANDS:
+    for command in cli.command_names():
         with pytest.raises(SystemExit) as caught:
             cli.main([command, "--help"])
         assert caught.value.code == 0
@@ -129,7 +128,7 @@ def test_a_held_lock_is_told_by_name(
 ) -> None:
     assert cli.main(["init"]) == OK
     monkeypatch.setattr(lock, "WAIT", 0)
-    with lock.hold(Home(root, "kiwi").path / "lock", wait=0):
+    with lock.hold(ClusterDir(root, "kiwi").path / "lock", wait=0):
         assert cli.main(["sync"]) == BUSY
     assert "process " in capsys.readouterr().err
 
@@ -151,20 +150,20 @@ def test_down_asks_nobody_where_no_machine_runs(root: Path, monkeypatch: pytest.
 
 def test_down_keeps_data_and_keys(root: Path) -> None:
     assert cli.main(["init"]) == OK
-    home = root / "clusters" / "kiwi"
-    (home / "terraform" / "local" / "machine.sh").unlink()  # half-made: nothing was ever made on this host
+    clusterdir = root / "clusters" / "kiwi"
+    (clusterdir / "terraform" / "local" / "machine.sh").unlink()  # half-made: nothing was ever made on this host
     assert cli.main(["down"]) == OK
-    assert {p.name for p in home.iterdir()} == {"data", "ca", "keys"}
-    authority = (home / "ca" / "host_ca.pub").read_text()
+    assert {p.name for p in clusterdir.iterdir()} == {"data", "ca", "keys"}
+    authority = (clusterdir / "ca" / "host_ca.pub").read_text()
     assert cli.main(["init"]) == OK
-    assert (home / "ca" / "host_ca.pub").read_text() == authority
-    (home / "terraform" / "local" / "machine.sh").unlink()
+    assert (clusterdir / "ca" / "host_ca.pub").read_text() == authority
+    (clusterdir / "terraform" / "local" / "machine.sh").unlink()
     assert cli.main(["down", "--all"]) == OK
-    assert not home.exists()
+    assert not clusterdir.exists()
 
 
 def test_the_unit_has_what_the_worker_needs(root: Path) -> None:
-    argv = supervisor.unit_argv(Home(root, "kiwi"), root / "serve.log")
+    argv = supervisor.unit_argv(ClusterDir(root, "kiwi"), root / "serve.log")
     assert argv[:2] == ["systemd-run", "--unit=kiwi-kiwi-serve.service"]
     for needed in ("--property=Restart=always", "--property=KillMode=process", f"--setenv=KIWI_ROOT={root}"):
         assert needed in argv
@@ -177,7 +176,7 @@ def test_completion_names_every_command_and_is_sound_shell(capsys: pytest.Captur
     assert process.run(["bash", "-n"], stdin=script).err == ""
     complete = "COMP_WORDS=(reconfigure wh); COMP_CWORD=1; _reconfigure; echo ${COMPREPLY[@]}"
     assert process.run(["bash"], stdin=f"{script}\n{complete}\n").out == "why\n"
-    assert all(f" {command} " in script.replace('"', " ") for command in commands.COMMANDS)
+    assert all(f" {command} " in script.replace('"', " ") for command in cli.command_names())
 
 
 def test_paths_are_listed_without_machines(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,17 +13,17 @@ import pytest
 from kiwi.common import process
 from kiwi.common.errors import BUSY, BusyError
 from reconfigure.clusterdir import lock
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path, "t")
+def clusterdir(tmp_path: Path) -> ClusterDir:
+    return ClusterDir(tmp_path, "t")
 
 
-def marked_child(home: Home, code: str) -> process.Child[str]:
+def marked_child(clusterdir: ClusterDir, code: str) -> process.Child[str]:
     """A child with the mark of a change; returns once its program runs."""
-    child = process.start([sys.executable, "-c", f"print(1, flush=True)\n{code}"], env=lock.environment(home))
+    child = process.start([sys.executable, "-c", f"print(1, flush=True)\n{code}"], env=lock.environment(clusterdir))
     assert child.stdout is not None
     child.stdout.readline()
     return child
@@ -35,25 +35,25 @@ def close(child: process.Child[str]) -> None:
             pipe.close()
 
 
-def test_the_busy_message_names_the_holder(home: Home) -> None:
-    with lock.locked(home, wait=0), pytest.raises(BusyError) as caught, lock.locked(home, wait=0):
+def test_the_busy_message_names_the_holder(clusterdir: ClusterDir) -> None:
+    with lock.locked(clusterdir, wait=0), pytest.raises(BusyError) as caught, lock.locked(clusterdir, wait=0):
         pass
     assert f"process {os.getpid()}" in str(caught.value)
     assert "since " in str(caught.value)
     assert caught.value.exit_code == BUSY
 
 
-def test_it_can_be_taken_again(home: Home) -> None:
+def test_it_can_be_taken_again(clusterdir: ClusterDir) -> None:
     for _ in range(2):
-        with lock.locked(home, wait=0):
-            assert json.loads((home.path / "lock").read_text())["pid"] == os.getpid()
+        with lock.locked(clusterdir, wait=0):
+            assert json.loads((clusterdir.path / "lock").read_text())["pid"] == os.getpid()
 
 
-def test_a_removed_lock_file_is_noticed(home: Home) -> None:
-    with lock.locked(home, wait=0):
-        (home.path / "lock").unlink()
-        with lock.locked(home, wait=0):
-            assert (home.path / "lock").exists()
+def test_a_removed_lock_file_is_noticed(clusterdir: ClusterDir) -> None:
+    with lock.locked(clusterdir, wait=0):
+        (clusterdir.path / "lock").unlink()
+        with lock.locked(clusterdir, wait=0):
+            assert (clusterdir.path / "lock").exists()
 
 
 @pytest.mark.parametrize(
@@ -63,74 +63,74 @@ def test_a_removed_lock_file_is_noticed(home: Home) -> None:
         pytest.param("import os; os.setsid(); os.fork(); import time; time.sleep(600)", id="with a child of its own"),
     ],
 )
-def test_taking_it_ends_what_a_killed_run_left(home: Home, code: str) -> None:
-    child = marked_child(home, code)
-    with lock.locked(home, wait=0):
-        assert lock.marked(home) == []
+def test_taking_it_ends_what_a_killed_run_left(clusterdir: ClusterDir, code: str) -> None:
+    child = marked_child(clusterdir, code)
+    with lock.locked(clusterdir, wait=0):
+        assert lock.marked(clusterdir) == []
     assert child.wait(10) != 0
     close(child)
 
 
-def test_a_rival_that_ignores_signals_is_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rival_that_ignores_signals_is_killed(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "INTERRUPT_GRACE", 0.1)
     monkeypatch.setattr(lock, "TERM_GRACE", 0.1)
     stubborn = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nprint(2, flush=True)\n"
-    child = marked_child(home, f"{stubborn}time.sleep(600)")
+    child = marked_child(clusterdir, f"{stubborn}time.sleep(600)")
     assert child.stdout is not None
     child.stdout.readline()
-    with lock.locked(home, wait=0):
-        assert lock.marked(home) == []
+    with lock.locked(clusterdir, wait=0):
+        assert lock.marked(clusterdir) == []
     assert child.wait(10) == -9
     close(child)
 
 
-def test_a_rival_that_ignores_an_interrupt_is_asked_otherwise(home: Home) -> None:
+def test_a_rival_that_ignores_an_interrupt_is_asked_otherwise(clusterdir: ClusterDir) -> None:
     """As all do that a script began with &; it used to cost the whole grace."""
     child = marked_child(
-        home, "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint(2, flush=True)\ntime.sleep(600)"
+        clusterdir, "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint(2, flush=True)\ntime.sleep(600)"
     )
     assert child.stdout is not None
     child.stdout.readline()
-    lock._end(home, signal.SIGINT, 10)
+    lock._end(clusterdir, signal.SIGINT, 10)
     assert child.wait(1) == -signal.SIGTERM
     close(child)
 
 
-def test_another_cluster_is_left_alone(home: Home) -> None:
-    other = marked_child(Home(home.root, "other"), "import time; time.sleep(600)")
-    with lock.locked(home, wait=0):
+def test_another_cluster_is_left_alone(clusterdir: ClusterDir) -> None:
+    other = marked_child(ClusterDir(clusterdir.root, "other"), "import time; time.sleep(600)")
+    with lock.locked(clusterdir, wait=0):
         assert other.poll() is None
     process.stop(other)
     close(other)
 
 
-def test_an_error_inside_leaves_no_child(home: Home) -> None:
+def test_an_error_inside_leaves_no_child(clusterdir: ClusterDir) -> None:
     child = None
-    with pytest.raises(RuntimeError), lock.locked(home, wait=0):
-        child = marked_child(home, "import time; time.sleep(600)")
+    with pytest.raises(RuntimeError), lock.locked(clusterdir, wait=0):
+        child = marked_child(clusterdir, "import time; time.sleep(600)")
         raise RuntimeError
     assert child is not None
     assert child.wait(10) != 0
     close(child)
 
 
-def test_a_marked_ancestor_is_no_rival(home: Home) -> None:
+def test_a_marked_ancestor_is_no_rival(clusterdir: ClusterDir) -> None:
     code = (
         "import sys; from pathlib import Path; from reconfigure.clusterdir import lock; "
-        "from reconfigure.clusterdir.paths import Home\n"
-        f"with lock.locked(Home(Path({str(home.root)!r}), 't'), wait=0): print('held')"
+        "from reconfigure.clusterdir.paths import ClusterDir\n"
+        f"with lock.locked(ClusterDir(Path({str(clusterdir.root)!r}), 't'), wait=0): print('held')"
     )
     wrapped = ["sh", "-c", 'echo 1; "$@"; echo ended', "sh", sys.executable, "-c", code]
-    done = process.run(wrapped, env={**lock.environment(home), "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = process.run(wrapped, env={**lock.environment(clusterdir), "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.out.split() == ["1", "held", "ended"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes a PID namespace")
-def test_processes_of_a_container_are_not_rivals(home: Home) -> None:
+def test_processes_of_a_container_are_not_rivals(clusterdir: ClusterDir) -> None:
     """A host sees what runs in its containers; one of them may be a control host with the same paths."""
     inner = [sys.executable, "-c", "import sys; print(1, flush=True); sys.stdin.read()"]
-    child = process.start(["unshare", "--pid", "--fork", *inner], env=lock.environment(home), stdin=process.PIPE)
+    child = process.start(["unshare", "--pid", "--fork", *inner], env=lock.environment(clusterdir), stdin=process.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
-    assert lock.marked(home) == [child.pid]
+    assert lock.marked(clusterdir) == [child.pid]
     child.communicate(timeout=10)

@@ -9,29 +9,29 @@ import pytest
 
 from kiwi.common import process
 from reconfigure.clusterdir import journal, logs
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    found = Home(tmp_path, "kiwi")
+def clusterdir(tmp_path: Path) -> ClusterDir:
+    found = ClusterDir(tmp_path, "kiwi")
     found.log.mkdir(parents=True)
     return found
 
 
-def test_every_place_is_listed_with_its_size(home: Home) -> None:
-    journal.write(home, "worker started")
-    (home.log / "up.log").write_bytes(b"x" * 3000)
-    (home.log / "up.log.1").write_bytes(b"x" * 3000)
-    console = home.path / "machines" / "cpu-2.17" / "console.log"
+def test_every_place_is_listed_with_its_size(clusterdir: ClusterDir) -> None:
+    journal.write(clusterdir, "worker started")
+    (clusterdir.log / "up.log").write_bytes(b"x" * 3000)
+    (clusterdir.log / "up.log.1").write_bytes(b"x" * 3000)
+    console = clusterdir.path / "machines" / "cpu-2.17" / "console.log"
     console.parent.mkdir(parents=True)
     console.write_text("hello")
-    found = {Path(place.path).name: place for place in logs.written(home) if place.bytes is not None}
-    assert found["journal.jsonl"].bytes == home.journal.stat().st_size
+    found = {Path(place.path).name: place for place in logs.written(clusterdir) if place.bytes is not None}
+    assert found["journal.jsonl"].bytes == clusterdir.journal.stat().st_size
     assert found["up.log"].bytes == 6000
     assert found["serve.log"].bytes == 0
     assert (found["console.log"].what, found["console.log"].bytes) == ("console of cpu-2", 5)
-    shown = logs.text(logs.written(home))
+    shown = logs.text(logs.written(clusterdir))
     assert "5 KiB  all that Ansible said in bin/up" in shown
     assert "bin/login --cluster kiwi root@login journalctl -u slurmctld" in shown
 
@@ -49,19 +49,24 @@ os.system("echo of a child >&2")
 """
 
 
-def test_the_workers_log_turns_over_and_has_what_children_say(home: Home) -> None:
-    path = home.log / "serve.log"
+def test_the_workers_log_turns_over_and_has_what_children_say(clusterdir: ClusterDir) -> None:
+    path = clusterdir.log / "serve.log"
     done = process.run([sys.executable, "-c", WRITES, str(path)])
     assert (done.out, done.err) == ("", "")
-    assert sorted(p.name for p in home.log.iterdir()) == ["serve.log", "serve.log.1", "serve.log.2", "serve.log.3"]
-    assert all(p.stat().st_size < 2200 for p in home.log.iterdir())
+    assert sorted(p.name for p in clusterdir.log.iterdir()) == [
+        "serve.log",
+        "serve.log.1",
+        "serve.log.2",
+        "serve.log.3",
+    ]
+    assert all(p.stat().st_size < 2200 for p in clusterdir.log.iterdir())
     assert path.read_text().endswith("printed\nof a child\n")
     assert "WARNING line 199" in path.read_text()
 
 
-def test_a_console_keeps_its_end(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_console_keeps_its_end(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "LIMIT", 100)
-    path = home.log / "console.log"
+    path = clusterdir.log / "console.log"
     with path.open("ab", buffering=0) as machine:
         machine.write(b"a" * 90)
         logs.trim(path)

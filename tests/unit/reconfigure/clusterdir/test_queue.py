@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconfigure.clusterdir.queue import REMEMBER, Queue
-from reconfigure.model.records import Request
+from reconfigure.model.request import Request
 
 
 @pytest.fixture

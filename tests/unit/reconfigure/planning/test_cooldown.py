@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.planning import cooldown
 
 
@@ -34,16 +34,16 @@ def test_a_reason_of_any_length_says_until_when() -> None:
 
 
 def test_the_table_outlives_the_worker(tmp_path: Path) -> None:
-    home = Home(tmp_path, "t")
-    home.path.mkdir(parents=True)
-    assert cooldown.read(home) == {}
+    clusterdir = ClusterDir(tmp_path, "t")
+    clusterdir.path.mkdir(parents=True)
+    assert cooldown.read(clusterdir) == {}
     for _ in range(2):
-        cooldown.failed(home, {"cpu-1": "no munge"}, 1000.0, permanent=False)
-    assert set(cooldown.held(cooldown.read(home), 1059.0)) == {"cpu-1"}
-    cooldown.freed(home, 1059.0)
-    assert cooldown.waits(cooldown.read(home))
-    cooldown.freed(home, 1060.0)
-    assert not cooldown.waits(cooldown.read(home))
-    assert cooldown.read(home)["cpu-1"].failures == 2
-    cooldown.well(home, ["cpu-1"])
-    assert cooldown.read(home) == {}
+        cooldown.failed(clusterdir, {"cpu-1": "no munge"}, 1000.0, permanent=False)
+    assert set(cooldown.held(cooldown.read(clusterdir), 1059.0)) == {"cpu-1"}
+    cooldown.freed(clusterdir, 1059.0)
+    assert cooldown.waits(cooldown.read(clusterdir))
+    cooldown.freed(clusterdir, 1060.0)
+    assert not cooldown.waits(cooldown.read(clusterdir))
+    assert cooldown.read(clusterdir)["cpu-1"].failures == 2
+    cooldown.well(clusterdir, ["cpu-1"])
+    assert cooldown.read(clusterdir) == {}

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconfigure.model.records import Node, Request
+from reconfigure.model.node import Node
+from reconfigure.model.request import Request
 from reconfigure.planning import plan
 from reconfigure.providers.base import Machine
 from reconfigure.slurm import nodes as slurm_nodes

@@ -20,22 +20,22 @@ echo "${0##*/} $*" "$(env | grep ^KIWI_ | sort | tr '\\n' ' ')" >>"$KIWI_HOME/lo
 @pytest.fixture
 def provider(tmp_path: Path) -> LocalProvider:
     """A provider with scripts that only write down how they were called, and no process at all."""
-    home = tmp_path / "clusters" / "tb"
-    scripts = home / "terraform" / "local"
+    clusterdir = tmp_path / "clusters" / "tb"
+    scripts = clusterdir / "terraform" / "local"
     scripts.mkdir(parents=True)
     for name in ("machine.sh", "network.sh"):
         (scripts / name).write_text(SCRIPT)
-    (home / "machines").mkdir()
-    return LocalProvider(home, "tb", "198.18.202.0/24", tmp_path, proc=tmp_path / "proc")
+    (clusterdir / "machines").mkdir()
+    return LocalProvider(clusterdir, "tb", "198.18.202.0/24", tmp_path, proc=tmp_path / "proc")
 
 
 def calls(provider: LocalProvider) -> list[str]:
-    return (provider.home / "log").read_text().splitlines()
+    return (provider.folder / "log").read_text().splitlines()
 
 
 def machine(provider: LocalProvider, folder: str, **record: object) -> Path:
     """A machine's folder; with a record where one is given."""
-    path = provider.home / "machines" / folder
+    path = provider.folder / "machines" / folder
     path.mkdir()
     if record:
         (path / "instance.json").write_text(json.dumps({"version": 1, "image": "h1", **record}))
@@ -51,7 +51,7 @@ def process(provider: LocalProvider, pid: int, start: int, state: str = "S") -> 
 
 def test_observe_nothing(provider: LocalProvider) -> None:
     assert provider.observe() == ()
-    (provider.home / "machines").rmdir()
+    (provider.folder / "machines").rmdir()
     assert provider.observe() == ()
 
 
@@ -114,14 +114,14 @@ def test_observe_tells_of_a_bad_record_and_goes_on(provider: LocalProvider, text
 def test_observe_a_real_process(provider: LocalProvider) -> None:
     stat = Path("/proc/self/stat").read_text()
     machine(provider, "cpu-1.i1", pid=os.getpid(), pid_start=int(stat.rpartition(")")[2].split()[19]))
-    real = LocalProvider(provider.home, "tb", provider.subnet, provider.root)
+    real = LocalProvider(provider.folder, "tb", provider.subnet, provider.root)
     assert real.observe()[0].state == "running"
 
 
 def test_clear_one_or_all_of_a_name(provider: LocalProvider) -> None:
     provider.clear("cpu-1")
     provider.clear("cpu-1", "i1")
-    common = f"KIWI_CLUSTER=tb KIWI_HOME={provider.home}"
+    common = f"KIWI_CLUSTER=tb KIWI_HOME={provider.folder}"
     assert calls(provider) == [
         f"machine.sh clear {common} KIWI_INSTANCE= KIWI_NAME=cpu-1 ",
         f"machine.sh clear {common} KIWI_INSTANCE=i1 KIWI_NAME=cpu-1 ",
@@ -140,7 +140,7 @@ def test_teardown_of_what_never_was(tmp_path: Path) -> None:
 
 
 def test_a_script_that_fails_is_told_with_its_words(provider: LocalProvider) -> None:
-    (provider.home / "terraform/local/machine.sh").write_text("echo 'its processes do not end' >&2; exit 1\n")
+    (provider.folder / "terraform/local/machine.sh").write_text("echo 'its processes do not end' >&2; exit 1\n")
     with pytest.raises(CommandError, match="its processes do not end"):
         provider.clear("cpu-1")
 
@@ -151,7 +151,7 @@ def test_prepare(provider: LocalProvider, monkeypatch: pytest.MonkeyPatch) -> No
     provider.prepare()
     provider.prepare()
     assert owners == {"home": (0, 0), "state": (0, 0), "slurmctld": (64030, 64030)}
-    modes = {name: (provider.home / "data" / name).stat().st_mode & 0o777 for name, _, _ in DATA}
+    modes = {name: (provider.folder / "data" / name).stat().st_mode & 0o777 for name, _, _ in DATA}
     assert modes == {"home": 0o755, "state": 0o711, "slurmctld": 0o700}
     up, again = calls(provider)
     assert up == again

@@ -11,8 +11,8 @@ import pytest
 from kiwi.common.errors import UnreachableError, UsageError
 from kiwi.common.process import CommandError, Result
 from reconfigure.clusterdir import journal
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model.records import Node
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.planning.plan import Observed
 from reconfigure.providers.base import Machine
@@ -93,8 +93,8 @@ def test_what_is_done_now_is_told() -> None:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A cluster whose Slurm says what `says` holds, with an empty journal."""
-    home = Home(tmp_path, "kiwi")
-    home.log.mkdir(parents=True)
+    clusterdir = ClusterDir(tmp_path, "kiwi")
+    clusterdir.log.mkdir(parents=True)
     says: list[Any] = []
 
     def call(argv: list[str], timeout: float) -> Result:
@@ -107,13 +107,21 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     nodeset = {"login": Node("login", "login", "", "198.18.0.10", "i", "small", ()), "cpu-2": CPU}
     monkeypatch.setattr(why.snapshot.Terraform, "instances", lambda self: {"login": Instance("1", "a")})
     return SimpleNamespace(
-        home=home, site=SITE, nodeset=nodeset, controller=controller, provider=provider, has_slurm=True, says=says
+        clusterdir=clusterdir,
+        site=SITE,
+        nodeset=nodeset,
+        controller=controller,
+        provider=provider,
+        has_slurm=True,
+        says=says,
     )
 
 
 def test_a_job_that_was_put_back_names_the_node_that_failed(cluster: Any) -> None:
     for old in (ASKED, *FAILED):
-        journal.write(cluster.home, **{key: value for key, value in old.items() if key not in ("version", "time")})
+        journal.write(
+            cluster.clusterdir, **{key: value for key, value in old.items() if key not in ("version", "time")}
+        )
     cluster.controller.nodes = lambda timeout: {"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset({"POWERED_DOWN"}))}
     cluster.says.append("7|PENDING|BeginTime|alice|cpu|1|||2026-11-21T17:41:10|(null)\n")
     found = why.answer(cluster, "7")
@@ -144,7 +152,9 @@ def test_a_controller_that_is_away_is_told(cluster: Any) -> None:
 
 def test_the_story_of_a_node_is_printed_with_times(cluster: Any) -> None:
     for old in (ASKED, *UP):
-        journal.write(cluster.home, **{key: value for key, value in old.items() if key not in ("version", "time")})
+        journal.write(
+            cluster.clusterdir, **{key: value for key, value in old.items() if key not in ("version", "time")}
+        )
     text = why.text(why.answer(cluster, "cpu-2"))
     assert "Terraform made its machine (1.0 s)" in text
     assert text.splitlines()[-1].startswith("next: ")
@@ -152,7 +162,7 @@ def test_the_story_of_a_node_is_printed_with_times(cluster: Any) -> None:
 
 
 def test_status_tells_queue_failures_and_what_is_done(cluster: Any) -> None:
-    journal.write(cluster.home, "failed", ["cpu-2"], step="terraform", reason="the host\n  is full")
+    journal.write(cluster.clusterdir, "failed", ["cpu-2"], step="terraform", reason="the host\n  is full")
     found = status.data(cluster)
     assert (found["queue"], found["oldest"], found["doing"], found["slurm"]) == (0, None, None, True)
     text = status.text({**found, "doing": {"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}, "slurm": False})

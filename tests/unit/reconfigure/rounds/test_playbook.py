@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from reconfigure.clusterdir import lock
-from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.rounds import playbook
 from reconfigure.rounds.playbook import CONFIGURED_BY
 
@@ -74,14 +74,14 @@ def test_events(events: list[dict[str, Any]], failed: dict[str, str], reached: s
 
 
 def test_host_keys_are_always_checked_and_children_carry_the_mark(tmp_path: Path) -> None:
-    found = playbook.environment(Home(tmp_path, "kiwi"))
+    found = playbook.environment(ClusterDir(tmp_path, "kiwi"))
     assert found["ANSIBLE_HOST_KEY_CHECKING"] == "True"
     assert found[lock.MARK] == str(tmp_path / "clusters" / "kiwi")
 
 
 def test_a_real_run_on_no_host_says_why(tmp_path: Path) -> None:
-    home = Home(tmp_path, "kiwi")
-    run = playbook.run(home, "node.yml", {}, limit="nosuch")
+    clusterdir = ClusterDir(tmp_path, "kiwi")
+    run = playbook.run(clusterdir, "node.yml", {}, limit="nosuch")
     assert run.reached == set()
     assert "no hosts" in run.failed[""] or "pattern" in run.failed[""]
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal, paths
-from reconfigure.clusterdir.paths import Home
-from reconfigure.model.records import Request
+from reconfigure.clusterdir import files, journal
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.request import Request
 from reconfigure.planning import plan
 from reconfigure.providers.base import Machine
 from reconfigure.rounds import playbook, progress, wait_ssh
@@ -53,22 +53,22 @@ class FakeProvider:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster whose home is made by hand; Slurm answers and remembers what it was told."""
-    home = Home(tmp_path, "kiwi")
-    authority.make(home, site_data.load(None))
-    home.run.mkdir()
-    home.log.mkdir()
-    (home.local / "node").mkdir(parents=True)
-    (home.local / "main.tf").write_text(MODULE)
-    (home.local / "node" / "main.tf").write_text(NODE)
-    paths.write_json(home.site, site_data.load(None).data)
+    clusterdir = ClusterDir(tmp_path, "kiwi")
+    authority.make(clusterdir, site_data.load(None))
+    clusterdir.run.mkdir()
+    clusterdir.log.mkdir()
+    (clusterdir.local / "node").mkdir(parents=True)
+    (clusterdir.local / "main.tf").write_text(MODULE)
+    (clusterdir.local / "node" / "main.tf").write_text(NODE)
+    files.write_json(clusterdir.site, site_data.load(None).data)
     roles = {name: "login" if name == "login" else "slurm" for name in NAMES}
     nodes = {
         name: dict(name=name, role=role, partition="", address="127.0.0.1", image="i", flavor="f", features=[])
         for name, role in roles.items()
     }
-    paths.write_json(home.nodeset, {"version": 1, "nodes": nodes})
+    files.write_json(clusterdir.nodeset, {"version": 1, "nodes": nodes})
     fake = FakeProvider()
-    found = Cluster(home, lambda _home, _subnet: fake)
+    found = Cluster(clusterdir, lambda _clusterdir, _subnet: fake)
     fake.terraform = found.terraform
     found.terraform.init()
     told: list[tuple[tuple[str, ...], str, str]] = []
@@ -83,14 +83,14 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     )
     monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
     monkeypatch.setattr(playbook, "run", configured())
-    monkeypatch.setattr(controller, "register", lambda home, node: None)
+    monkeypatch.setattr(controller, "register", lambda clusterdir, node: None)
     yield found
 
 
 def configured(**failed: str) -> Any:
     """A playbook that reaches every host of its limit but the failed ones."""
 
-    def run(home: Home, name: str, variables: object, limit: str) -> playbook.Run:
+    def run(clusterdir: ClusterDir, name: str, variables: object, limit: str) -> playbook.Run:
         hosts = set(limit.split(","))
         reasons = {host.replace("_", "-"): why for host, why in failed.items()}
         return playbook.Run(failed={host: why for host, why in reasons.items() if host in hosts}, reached=hosts)
@@ -116,11 +116,11 @@ def with_login(cluster: Cluster) -> Cluster:
 def test_made_then_removed(with_login: Cluster) -> None:
     assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == rounds.Outcome({}, True)
     assert made(with_login) == {"login", "cpu-1", "cpu-2"}
-    assert authority.new(with_login.home) == set()
+    assert authority.new(with_login.clusterdir) == set()
     with_login.controller.nodes = lambda: None  # type: ignore[method-assign]
     do(with_login, {"cpu-1": "suspend"})
     assert made(with_login) == {"login", "cpu-2"}
-    assert not with_login.home.identity("cpu-1").exists()
+    assert not with_login.clusterdir.identity("cpu-1").exists()
 
 
 def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,14 +128,14 @@ def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytes
     observed = cluster.observe()
     todo = plan.sync(cluster.nodeset, observed, ["login", "cpu-1"])
     assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
-    assert authority.new(cluster.home) == set()
+    assert authority.new(cluster.clusterdir) == set()
 
 
 @pytest.mark.parametrize("where", ["terraform", "start", "playbook"])
 def test_one_that_fails_is_removed_and_told(with_login: Cluster, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     reason = "the host is full"
     if where == "terraform":
-        (with_login.home.local / "bad.auto.tfvars").write_text('bad = "cpu-2"\n')
+        (with_login.clusterdir.local / "bad.auto.tfvars").write_text('bad = "cpu-2"\n')
     if where == "start":
         monkeypatch.setattr(wait_ssh, "wait", lambda *_: {"cpu-2": reason})
     if where == "playbook":
@@ -144,9 +144,9 @@ def test_one_that_fails_is_removed_and_told(with_login: Cluster, monkeypatch: py
     assert outcome.failed == {"cpu-2": reason}
     assert made(with_login) == {"login", "cpu-1"}
     assert with_login.controller.told == [(("cpu-2",), "power_down_force", reason)]  # type: ignore[attr-defined]
-    names = json.loads((with_login.home.local / "nodes.auto.tfvars.json").read_text())["nodes"]
+    names = json.loads((with_login.clusterdir.local / "nodes.auto.tfvars.json").read_text())["nodes"]
     assert names == ["cpu-1", "login"]
-    assert not with_login.home.identity("cpu-2").exists()
+    assert not with_login.clusterdir.identity("cpu-2").exists()
     assert do(with_login, {"cpu-1": "resume"}).failed == {}
 
 
@@ -199,8 +199,8 @@ def test_a_node_that_fails_twice_is_left_alone(with_login: Cluster, monkeypatch:
 
 
 def test_what_cannot_be_planned_holds_its_like(with_login: Cluster) -> None:
-    node = (with_login.home.local / "node" / "main.tf").read_text()
-    (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
+    node = (with_login.clusterdir.local / "node" / "main.tf").read_text()
+    (with_login.clusterdir.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
     assert "there is no image" in resumed(with_login, "cpu-3").failed["cpu-3"]
     assert set(with_login.observe().held) == {"cpu-1", "cpu-2", "cpu-3"}
 
@@ -213,7 +213,7 @@ def test_a_full_disk_makes_nothing(with_login: Cluster, monkeypatch: pytest.Monk
 
 
 def test_a_disk_that_fills_meanwhile_is_told(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(home: Home, node: object) -> None:
+    def full(clusterdir: ClusterDir, node: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "identity/cpu-1")
 
     monkeypatch.setattr(authority, "identity", full)
@@ -222,15 +222,15 @@ def test_a_disk_that_fills_meanwhile_is_told(with_login: Cluster, monkeypatch: p
 
 def test_a_broken_state_is_taken_from_its_copy(with_login: Cluster) -> None:
     do(with_login, {"cpu-1": "resume"})
-    with_login.home.state.write_text(with_login.home.state.read_text()[:100])
+    with_login.clusterdir.state.write_text(with_login.clusterdir.state.read_text()[:100])
     assert with_login.terraform.mend()
     assert made(with_login) == {"login"}
     assert not with_login.terraform.mend()
 
 
 def test_one_that_cannot_be_planned_stops_no_other(with_login: Cluster) -> None:
-    node = (with_login.home.local / "node" / "main.tf").read_text()
-    (with_login.home.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
+    node = (with_login.clusterdir.local / "node" / "main.tf").read_text()
+    (with_login.clusterdir.local / "node" / "main.tf").write_text(node.replace('"never"', '"cpu-3"'))
     outcome = do(with_login, {"cpu-1": "resume", "cpu-3": "resume"})
     assert set(outcome.failed) == {"cpu-3"}
     assert "there is no image" in outcome.failed["cpu-3"]
@@ -248,8 +248,8 @@ def test_every_step_is_journaled_with_seconds(with_login: Cluster) -> None:
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
     done = rounds.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)])
     done.carry_out()
-    events = journal.read(with_login.home)[0][-5:]
+    events = journal.read(with_login.clusterdir)[0][-5:]
     assert [event["event"] for event in events] == ["round", "terraform", "machines", "playbook", "done"]
     assert all(event["requests"] == ["17-1"] and event["round"] == done.id for event in events)
     assert all(event["seconds"] >= 0 and event["nodes"] == ["cpu-1"] for event in events[1:])
-    assert progress.now(with_login.home) is None
+    assert progress.now(with_login.clusterdir) is None

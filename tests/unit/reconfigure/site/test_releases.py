@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconfigure.clusterdir import paths
-from reconfigure.model.records import Node
+from reconfigure.clusterdir import files, paths
+from reconfigure.model.node import Node
 from reconfigure.site import data as site_data
 from reconfigure.site import releases
 
@@ -115,20 +115,20 @@ def mixed(known: dict[str, releases.Release], login: str, cpu: str) -> list[str]
 
 def test_a_machine_keeps_the_release_that_it_was_made_from(tmp_path: Path) -> None:
     """Also where the site data have changed since: facts of another release would stop its sshd."""
-    home = paths.Home(tmp_path, "kiwi")
+    clusterdir = paths.ClusterDir(tmp_path, "kiwi")
     node = Node("lab-1", "booking", "lab", "198.18.4.1", "mine", "small", ())
     images = {"mine": {"release": "trixie"}}
-    assert releases.of_machine(home, node, images) == "trixie"
+    assert releases.of_machine(clusterdir, node, images) == "trixie"
     baked = tmp_path / "images" / "mine-x"
-    paths.write_json(baked / "image.json", {"version": 1, "name": "mine", "release": "bookworm", "hash": "x"})
-    paths.write_json(home.variables, {"images": {"mine": {"path": str(baked), "hash": "x"}}})
-    releases.note(home, node)
-    assert releases.of_machine(home, node, images) == "bookworm"
+    files.write_json(baked / "image.json", {"version": 1, "name": "mine", "release": "bookworm", "hash": "x"})
+    files.write_json(clusterdir.variables, {"images": {"mine": {"path": str(baked), "hash": "x"}}})
+    releases.note(clusterdir, node)
+    assert releases.of_machine(clusterdir, node, images) == "bookworm"
 
 
 def test_an_image_that_is_not_baked_is_no_release_of_a_machine(tmp_path: Path) -> None:
-    home = paths.Home(tmp_path, "kiwi")
+    clusterdir = paths.ClusterDir(tmp_path, "kiwi")
     node = Node("lab-1", "booking", "lab", "198.18.4.1", "mine", "small", ())
-    paths.write_json(home.variables, {"images": {"mine": {"path": str(tmp_path / "nowhere"), "hash": "x"}}})
-    releases.note(home, node)
-    assert releases.of_machine(home, node, {"mine": {"release": "trixie"}}) == "trixie"
+    files.write_json(clusterdir.variables, {"images": {"mine": {"path": str(tmp_path / "nowhere"), "hash": "x"}}})
+    releases.note(clusterdir, node)
+    assert releases.of_machine(clusterdir, node, {"mine": {"release": "trixie"}}) == "trixie"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconfigure.clusterdir import paths
-from reconfigure.clusterdir.paths import Home
+from reconfigure.clusterdir import files, paths
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.site import data as site_data
 from reconfigure.site import user_ids
 
@@ -20,9 +20,9 @@ def users(*people: dict[str, object]) -> site_data.Site:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def clusterdir(tmp_path: Path) -> ClusterDir:
     """A cluster that had alice and bob."""
-    made = Home(tmp_path, "kiwi")
+    made = ClusterDir(tmp_path, "kiwi")
     assert user_ids.remember(made, users(ALICE, BOB))
     return made
 
@@ -38,8 +38,8 @@ def home(tmp_path: Path) -> Home:
     ],
     ids=["the same", "one fewer", "none", "one more", "a shared group"],
 )
-def test_what_is_taken(home: Home, people: list[dict[str, object]]) -> None:
-    user_ids.check(home, users(*people))
+def test_what_is_taken(clusterdir: ClusterDir, people: list[dict[str, object]]) -> None:
+    user_ids.check(clusterdir, users(*people))
 
 
 @pytest.mark.parametrize(
@@ -52,23 +52,23 @@ def test_what_is_taken(home: Home, people: list[dict[str, object]]) -> None:
     ],
     ids=["another uid", "another gid", "a used uid", "another's uid"],
 )
-def test_what_is_refused(home: Home, people: list[dict[str, object]], said: list[str]) -> None:
-    before = user_ids.path(home).read_bytes()
+def test_what_is_refused(clusterdir: ClusterDir, people: list[dict[str, object]], said: list[str]) -> None:
+    before = user_ids.path(clusterdir).read_bytes()
     with pytest.raises(site_data.SiteError) as caught:
-        user_ids.check(home, users(*people))
-    for words in [*said, str(user_ids.path(home))]:
+        user_ids.check(clusterdir, users(*people))
+    for words in [*said, str(user_ids.path(clusterdir))]:
         assert words in str(caught.value)
-    assert user_ids.path(home).read_bytes() == before
+    assert user_ids.path(clusterdir).read_bytes() == before
 
 
-def test_a_removed_user_is_remembered_until_a_person_takes_them_out(home: Home) -> None:
-    assert not user_ids.remember(home, users(ALICE))
-    assert set(user_ids.given(home)) == {"alice", "bob"}
+def test_a_removed_user_is_remembered_until_a_person_takes_them_out(clusterdir: ClusterDir) -> None:
+    assert not user_ids.remember(clusterdir, users(ALICE))
+    assert set(user_ids.given(clusterdir)) == {"alice", "bob"}
     dave = users(ALICE, {"name": "dave", "uid": 10002})
-    paths.write_json(user_ids.path(home), {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}})
-    user_ids.check(home, dave)
-    assert user_ids.remember(home, dave)
+    files.write_json(user_ids.path(clusterdir), {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}})
+    user_ids.check(clusterdir, dave)
+    assert user_ids.remember(clusterdir, dave)
 
 
 def test_a_new_cluster_remembers_nobody(tmp_path: Path) -> None:
-    user_ids.check(Home(tmp_path, "kiwi"), users(ALICE))
+    user_ids.check(ClusterDir(tmp_path, "kiwi"), users(ALICE))

@@ -14,28 +14,30 @@ import pytest
 
 from kiwi.common import process
 from kiwi.common.errors import BusyError, KiwiError
-from reconfigure.clusterdir.paths import REPO, Home
+from reconfigure.clusterdir import worker_pid
+from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model.records import Node, Request
+from reconfigure.model.node import Node
+from reconfigure.model.request import Request
 from reconfigure.planning import plan
 from reconfigure.rounds.round import Outcome
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.terraform.events import Instance
-from reconfigure.worker import serve
+from reconfigure.worker import serve, spool_listener
 
 PATIENCE = 20.0  # seconds, a bound for what must come
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    found = Home(tmp_path, "kiwi")
+def clusterdir(tmp_path: Path) -> ClusterDir:
+    found = ClusterDir(tmp_path, "kiwi")
     found.path.mkdir(parents=True)
     return found
 
 
 @pytest.fixture
-def queue(home: Home) -> Iterator[Queue]:
-    found = Queue(home.path / "queue.sqlite")
+def queue(clusterdir: ClusterDir) -> Iterator[Queue]:
+    found = Queue(clusterdir.path / "queue.sqlite")
     yield found
     found.close()
 
@@ -62,9 +64,9 @@ class FakeController:
 
 
 @pytest.fixture
-def listening(home: Home, tmp_path: Path) -> Iterator[tuple[FakeController, threading.Event]]:
+def listening(clusterdir: ClusterDir, tmp_path: Path) -> Iterator[tuple[FakeController, threading.Event]]:
     controller, wake = FakeController(tmp_path / "spool"), threading.Event()
-    listener = serve.Listener(home, controller, wake)  # type: ignore[arg-type]
+    listener = spool_listener.Listener(clusterdir, controller, wake)  # type: ignore[arg-type]
     listener.start()
     yield controller, wake
     listener.stop()
@@ -95,7 +97,7 @@ def test_a_lost_connection_is_made_again(
 
 
 def test_a_connection_that_breaks_at_the_acknowledgement_is_made_again(
-    home: Home, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clusterdir: ClusterDir, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Closing the broken pipe failed once more, and the thread that listens was gone."""
     controller, wake, follow = FakeController(tmp_path / "spool"), threading.Event(), FakeController.follow
@@ -110,7 +112,7 @@ def test_a_connection_that_breaks_at_the_acknowledgement_is_made_again(
 
     monkeypatch.setattr(FakeController, "follow", deaf)
     controller.leave(2)
-    listener = serve.Listener(home, controller, wake)  # type: ignore[arg-type]
+    listener = spool_listener.Listener(clusterdir, controller, wake)  # type: ignore[arg-type]
     listener.start()
     assert wake.wait(PATIENCE)
     wake.clear()
@@ -161,7 +163,7 @@ class FakeRound:
 
 
 @pytest.fixture
-def worker(home: Home, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
+def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
     """A worker of a cluster where only the login node runs."""
     FakeRound.done, FakeRound.meanwhile, FakeRound.failed = [], None, {}
     monkeypatch.setattr(serve, "Round", FakeRound)
@@ -171,7 +173,7 @@ def worker(home: Home, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
     terraform = SimpleNamespace(mend=lambda: False)
     site = SimpleNamespace(persistent=lambda: frozenset({"login"}))
     cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site)
-    return serve.Worker(home, lambda: cluster)  # type: ignore[arg-type, return-value]
+    return serve.Worker(clusterdir, lambda: cluster)  # type: ignore[arg-type, return-value]
 
 
 @pytest.fixture
@@ -241,7 +243,7 @@ def test_a_stray_is_removed_when_it_has_been_one_for_long(
     monkeypatch.setattr(serve, "STRAY", 0)
     worker.round(queue)
     assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",)]
-    assert '"event":"stray"' in worker._home.journal.read_text().replace(" ", "")
+    assert '"event":"stray"' in worker._clusterdir.journal.read_text().replace(" ", "")
 
 
 def test_a_stray_that_slurm_asks_for_stays(
@@ -258,22 +260,22 @@ def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:
     worker.round(queue)
     assert FakeRound.done == []
     assert queue.waiting() == []
-    assert "unknown node" in worker._home.journal.read_text()
+    assert "unknown node" in worker._clusterdir.journal.read_text()
 
 
-def test_there_is_one_worker(home: Home) -> None:
-    assert serve.worker(home) is None
-    with serve.alone(home):
-        assert serve.worker(home) is not None
-        with pytest.raises(BusyError, match="runs already"), serve.alone(home):
+def test_there_is_one_worker(clusterdir: ClusterDir) -> None:
+    assert worker_pid.worker(clusterdir) is None
+    with worker_pid.alone(clusterdir):
+        assert worker_pid.worker(clusterdir) is not None
+        with pytest.raises(BusyError, match="runs already"), worker_pid.alone(clusterdir):
             pass
-    assert serve.worker(home) is None
+    assert worker_pid.worker(clusterdir) is None
 
 
-def test_a_worker_of_older_sources_is_seen(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not serve.outdated(home)
-    with serve.alone(home):
-        assert not serve.outdated(home)
-        monkeypatch.setattr(serve, "code", lambda: "newer")
-        assert serve.outdated(home)
-    assert not serve.outdated(home)
+def test_a_worker_of_older_sources_is_seen(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not worker_pid.outdated(clusterdir)
+    with worker_pid.alone(clusterdir):
+        assert not worker_pid.outdated(clusterdir)
+        monkeypatch.setattr(worker_pid, "code", lambda: "newer")
+        assert worker_pid.outdated(clusterdir)
+    assert not worker_pid.outdated(clusterdir)

@@ -1,0 +1,91 @@
+"""Commands about a whole cluster: its site data, its folder, its beginning and its end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+
+from kiwi.common.errors import OK, UsageError
+from reconfigure.cli.common import SITE, Commands, Options, add, cluster, folder, print_json
+from reconfigure.cluster import inventory
+from reconfigure.clusterdir import paths
+from reconfigure.images import catalogue
+from reconfigure.lifecycle import setup, teardown, welcome
+from reconfigure.providers import registry
+from reconfigure.site import data as site_data
+from reconfigure.ssh import client_config
+
+
+def declare(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare check, init, down, inventory, ssh-config and welcome."""
+    command = add(commands, "check", check, "check the site data as a whole", "check --site my-lab.yml")
+    command.add_argument("--site", metavar="FILE", help=SITE)
+    command.add_argument("--quiet", action="store_true", help="print faults only")
+    command.add_argument("--print", metavar="KEY", help="print the value of one key, such as cluster_name")
+    command.add_argument("--json", action="store_true", help="print all of it as JSON, paths of roles absolute")
+    command = add(commands, "init", init, "write the cluster's folder from checked site data", "init --site my-lab.yml")
+    command.add_argument("--site", metavar="FILE", help=f"{SITE}; - reads JSON on standard input")
+    command = add(commands, "down", down, "remove the machines and what was changed on this host", "down")
+    command.add_argument("--all", action="store_true", help="remove data, keys and unused images, too")
+    add(commands, "inventory", show_inventory, "print Ansible's inventory as JSON", "inventory")
+    text = "print what the ssh of a laptop needs"
+    add(commands, "ssh-config", show_ssh_config, text, "ssh-config >> ~/.ssh/config")
+    add(commands, "welcome", greet, "run a job and say what to try next", "welcome")
+
+
+def check(options: Options) -> int:
+    found = site_data.load(options.site)
+    if options.print:
+        if options.print not in found.data:
+            raise UsageError(f"--print: found {options.print!r}; needs one of {', '.join(found.data)}")
+        value = found.data[options.print]
+        print(value if isinstance(value, str) else json.dumps(value))
+    elif options.json:
+        print_json(found.data)
+    elif not options.quiet:
+        nodes = sum(partition.max_nodes for partition in found.partitions)
+        print(f"the site data is sound: cluster {found.cluster_name}, up to {nodes} nodes and the login node")
+    return OK
+
+
+def init(options: Options) -> int:
+    found = site_data.load(options.site, sys.stdin)
+    if options.cluster and options.cluster != found.cluster_name:
+        told = f"found '{found.cluster_name}' in the site data; --cluster says '{options.cluster}'"
+        raise UsageError(f"cluster_name: {told}")
+    clusterdir = paths.of(found.cluster_name)
+    registry.provider(clusterdir, found.subnet).check()
+    changed = setup.init(clusterdir, found)
+    images = [image.data() for image in catalogue.images(clusterdir.root, found)]
+    print_json({"changed": changed, "cluster": clusterdir.cluster, "home": str(clusterdir.path), "images": images})
+    return OK
+
+
+def down(options: Options) -> int:
+    clusterdir = folder(options)
+    if not clusterdir.path.exists():
+        print(f"there is no cluster {clusterdir.cluster} in {clusterdir.root}; nothing to remove")
+        return OK
+    teardown.down(clusterdir, registry.provider, options.all)
+    kept = "" if options.all else f"; data and keys are kept in {clusterdir.path}"
+    print(f"the cluster {clusterdir.cluster} is removed{kept}")
+    return OK
+
+
+def show_inventory(options: Options) -> int:
+    print_json(inventory.load(folder(options)).data())
+    return OK
+
+
+def show_ssh_config(options: Options) -> int:
+    found = cluster(options)
+    user = found.site.users[0].name if found.site.users else "root"
+    clusterdir = found.clusterdir
+    print(client_config.laptop(clusterdir.cluster, clusterdir.path, found.nodeset, user, socket.gethostname()))
+    return OK
+
+
+def greet(options: Options) -> int:
+    return welcome.welcome(cluster(options))

@@ -1,0 +1,51 @@
+"""Files of a cluster's folder: written as a whole or not at all, read as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kiwi.common.errors import KiwiError, UsageError
+
+
+def require_room(path: Path, needed: int) -> None:
+    """KiwiError where the disk of a folder has less than `needed` bytes left."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        left = f"{free >> 20} MB left below {path}, {needed >> 20} MB needed"
+        raise KiwiError(f"the disk of the control host is full: {left}")
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> bool:
+    """Replace a file as a whole (temporary file, fsync, rename); return whether it changed."""
+    if path.exists() and path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o777 == mode:
+        return False
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        os.fchmod(number, mode)
+        file.write(text)
+        file.flush()
+        os.fsync(number)
+    os.replace(name, path)
+    return True
+
+
+def write_json(path: Path, data: object) -> bool:
+    """Write JSON as `write` does, keys sorted; return whether it changed."""
+    return write(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; UsageError naming the file where it is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise UsageError(f"{path} is not JSON: {exc}") from exc
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} holds no JSON object")
+    return found

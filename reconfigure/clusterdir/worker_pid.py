@@ -1,0 +1,66 @@
+"""Which worker serves a cluster: serve.pid, locked as long as the worker runs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kiwi.common.errors import BusyError
+from reconfigure.clusterdir.paths import REPO, ClusterDir
+
+
+@contextmanager
+def alone(clusterdir: ClusterDir) -> Iterator[None]:
+    """Be the one worker of a cluster: serve.pid is locked as long as it runs."""
+    number = os.open(clusterdir.path / "serve.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(number)
+        raise BusyError(f"a worker of {clusterdir.cluster} runs already (process {worker(clusterdir)})") from exc
+    try:
+        os.ftruncate(number, 0)
+        os.pwrite(number, f"{os.getpid()} {code()}\n".encode(), 0)
+        yield
+        os.ftruncate(number, 0)
+    finally:
+        os.close(number)
+
+
+def code() -> str:
+    """Hash of the sources that a worker started now would run."""
+    digest = hashlib.sha256()
+    for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def worker(clusterdir: ClusterDir) -> int | None:
+    """Process id of the running worker, None where none runs."""
+    found = _running(clusterdir)
+    return found[0] if found else None
+
+
+def outdated(clusterdir: ClusterDir) -> bool:
+    """Whether a worker runs that was started from other sources than there are now."""
+    found = _running(clusterdir)
+    return found is not None and found[1] != code()
+
+
+def _running(clusterdir: ClusterDir) -> tuple[int, str] | None:
+    """Process id of the running worker and what it runs; None where none runs (a dead one holds no lock)."""
+    try:
+        number = os.open(clusterdir.path / "serve.pid", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid, _, runs = os.pread(number, 128, 0).decode().strip().partition(" ")
+        return int(pid) if pid.isdigit() else 0, runs
+    finally:
+        os.close(number)
+    return None

@@ -1,0 +1,85 @@
+"""The thread that follows the controller's spool: a request is on disk before it is acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import sys
+import threading
+import time
+from contextlib import closing
+
+from kiwi.common import process
+from kiwi.common.errors import UsageError
+from reconfigure.clusterdir import journal
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.clusterdir.queue import Queue
+from reconfigure.model import hostlist
+from reconfigure.model.request import parse_request
+from reconfigure.slurm.controller import Controller
+
+log = logging.getLogger(__name__)
+RECONNECT = (0.5, 10.0)  # seconds between two attempts to connect, first and longest
+
+
+class Listener(threading.Thread):
+    """Keeps following the spool; stores, acknowledges, wakes the worker."""
+
+    def __init__(self, clusterdir: ClusterDir, controller: Controller, wake: threading.Event) -> None:
+        super().__init__(name="listener", daemon=True)
+        self._clusterdir, self._controller, self._wake = clusterdir, controller, wake
+        self._ended = threading.Event()
+        self._child: process.Child[str] | None = None
+
+    def run(self) -> None:
+        pause, told = RECONNECT[0], False
+        while not self._ended.is_set():
+            heard = self._attempt()
+            pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
+            if (heard or not told) and not self._ended.is_set():
+                log.info("no connection to the controller at %s; trying again", self._controller.address)
+            told = not heard
+            self._ended.wait(pause)
+
+    def _attempt(self) -> bool:
+        """A session, whatever it meets: this thread must outlive a full disk and a broken pipe."""
+        try:
+            with closing(Queue(self._clusterdir.path / "queue.sqlite")) as queue:
+                return self._session(queue)
+        except Exception as exc:
+            log.error("listening: %s", exc, exc_info=not isinstance(exc, (OSError, sqlite3.Error)))
+            return False
+
+    def _session(self, queue: Queue) -> bool:
+        """One connection, until it ends; return whether it was one: something was heard, or it held."""
+        heard, began = False, time.monotonic()
+        with self._controller.follow(sys.stderr) as child:
+            self._child = child
+            try:
+                for line in child.stdout or ():
+                    heard = True
+                    self._take(queue, child, line)
+            except OSError as exc:
+                log.info("connection to the controller: %s", exc)
+            process.stop(child, grace=2)
+        return heard or time.monotonic() - began > RECONNECT[1]
+
+    def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:
+        try:
+            request = parse_request(line)
+            hostlist.expand(request.nodes)
+        except UsageError as exc:
+            log.error("%s", exc)
+            return
+        if queue.put(request):
+            details = {"request": request.id, "kind": request.kind, "jobs": request.jobs}
+            journal.write(self._clusterdir, "request", hostlist.expand(request.nodes), **details)
+            self._wake.set()
+        if child.stdin is not None:
+            child.stdin.write(f"{request.id}\n")
+            child.stdin.flush()
+
+    def stop(self) -> None:
+        self._ended.set()
+        if self._child is not None:
+            process.stop(self._child, grace=2)
