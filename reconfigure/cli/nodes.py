@@ -6,7 +6,6 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 
 from kiwi.common.errors import FAILED, OK, UsageError
 from reconfigure.cli.common import DRY_RUN, Commands, Options, add, print_json
@@ -15,8 +14,9 @@ from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import lock
 from reconfigure.lifecycle import setup
 from reconfigure.model import hostlist
-from reconfigure.planning import plan
-from reconfigure.planning.plan import Observed, Plan
+from reconfigure.planning import plan, repair
+from reconfigure.planning.actions import Do, Plan
+from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Round
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def sync(options: Options) -> int:
     def decide(cluster: Cluster, observed: Observed) -> Plan:
-        return plan.sync(cluster.nodeset, observed, cluster.site.persistent())
+        return repair.sync(cluster.nodeset, observed, cluster.site.persistent())
 
     cluster = cluster_of(options)
     if not options.dry_run:
@@ -69,26 +69,27 @@ def _change(cluster: Cluster, decide: Callable[[Cluster, Observed], Plan], *, dr
         todo = decide(cluster, observed)
         outcome = Round(cluster, todo, observed).carry_out()
     if as_json:
-        print_json({"changed": outcome.changed, **asdict(todo), "failed": dict(outcome.failed)})
+        print_json({"changed": outcome.changed, **todo.data(), "failed": dict(outcome.failed)})
     else:
         _show(todo, as_json)
-    for name, reason in todo.refused.items():
+    refused = todo.reasons(Do.REFUSE)
+    for name, reason in refused.items():
         print(f"reconfigure: {name}: refused: {reason}", file=sys.stderr)
     if "login" in todo.made and "login" not in outcome.failed:
         log.info("the login node is new: bin/up (main.yml) makes the machines a cluster")
-    return FAILED if outcome.failed or todo.refused else OK
+    return FAILED if outcome.failed or refused else OK
+
+
+WORDS = {Do.LOST: "down, its jobs are lost", Do.REFUSE: "refused"}
 
 
 def _show(todo: Plan, as_json: bool) -> None:
+    """Print a plan: one line for all nodes with which the same is done for the same reason."""
     if as_json:
-        print_json(asdict(todo))
+        print_json(todo.data())
         return
-    lines = []
-    for what in ("create", "replace", "destroy", "configure", "register"):
-        if names := getattr(todo, what):
-            lines.append(f"{what}: {hostlist.fold(names)}")
-    lines += [f"clear: {name} (machine {instance})" for name, instance in todo.clear]
-    lines += [f"down, its jobs are lost: {name} ({reason})" for name, reason in todo.lost.items()]
-    lines += [f"power_down: {name} ({reason})" for name, reason in todo.power_down.items()]
-    lines += [f"refused: {name} ({reason})" for name, reason in todo.refused.items()]
+    groups: dict[tuple[Do, str], list[str]] = {}
+    for action in todo.actions:
+        groups.setdefault((action.do, action.why), []).append(action.node)
+    lines = [f"{WORDS.get(do, do.value)}: {hostlist.fold(names)} ({why})" for (do, why), names in groups.items()]
     print("\n".join(lines) or "nothing to do")

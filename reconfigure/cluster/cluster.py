@@ -11,7 +11,7 @@ from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Provider
 from reconfigure.site import data as site_data
 from reconfigure.slurm.controller import Controller

@@ -18,14 +18,15 @@ from reconfigure.clusterdir.journal import Event
 from reconfigure.model import hostlist
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.reports import failure_causes, snapshot, status
 from reconfigure.reports.history import Line, Story, story
 from reconfigure.rounds import progress
 from reconfigure.site.data import Site
-from reconfigure.slurm.nodes import SlurmNode
+from reconfigure.slurm.nodes import Power, SlurmNode
 
 UNDRAIN = "scontrol update nodename={} state=resume"
+GIVE_BACK = "scontrol update nodename={} state=power_down_force"
 HALTED = "the worker does not run, so nothing that Slurm asks for is done: reconfigure serve --detach starts it"
 
 
@@ -121,7 +122,7 @@ def _doing(name: str, around: Around) -> str:
 
 
 def _headline(node: Node, told: Story, slurm: SlurmNode | None, machine: str) -> str:
-    up = machine == "running" and (slurm is None or slurm.up)
+    up = machine == "running" and (slurm is None or slurm.power is Power.UP)
     if told.failure is not None and not up:
         verb = "was refused" if told.failure["event"] == "refused" else "failed"
         when, reason = status.clock(told.failure["time"]), " ".join(told.failure["reason"].split())
@@ -135,14 +136,14 @@ def _headline(node: Node, told: Story, slurm: SlurmNode | None, machine: str) ->
 def _states(node: SlurmNode) -> list[tuple[bool, str]]:
     """What Slurm's state of a node means; the first that holds counts."""
     return [
-        ("POWERING_UP" in node.flags or "POWER_UP" in node.flags, "is being powered up"),
-        ("POWERING_DOWN" in node.flags, "is being powered down"),
-        ("POWERED_DOWN" in node.flags and node.base == "DOWN", "is powered down, and down: no job is sent there"),
-        ("POWERED_DOWN" in node.flags, "is powered down: no job needs it"),
-        (node.base == "DOWN", "is down: no job is sent there"),
-        ("DRAIN" in node.flags, "is drained: no new job is sent there"),
+        (node.power.rising, "is being powered up"),
+        (node.power is Power.POWERING_DOWN, "is being powered down"),
+        (node.power is Power.POWERED_DOWN and node.down, "is powered down, and down: no job is sent there"),
+        (node.power is Power.POWERED_DOWN, "is powered down: no job needs it"),
+        (node.down, "is down: no job is sent there"),
+        (node.drained, "is drained: no new job is sent there"),
         ("NOT_RESPONDING" in node.flags, "does not answer Slurm"),
-        (node.base in ("ALLOCATED", "MIXED"), "is up, and a job runs there"),
+        (node.has_job, "is up, and a job runs there"),
         (True, "is up, and idle"),
     ]
 
@@ -151,23 +152,29 @@ def _next(node: Node, told: Story, slurm: SlurmNode | None, machine: str, around
     """What happens by itself, or what to do."""
     if not around.worker and node.role == "slurm":
         return HALTED
-    if told.failure is not None and (machine != "running" or slurm is None or not slurm.up):
+    if told.failure is not None and (machine != "running" or slurm is None or slurm.power is not Power.UP):
         todo = failure_causes.cause(told.failure.get("step", ""), told.failure["reason"]).todo
         return f"{todo}. Slurm starts it again for the next job that needs it"
     if slurm is None:
         return _next_without_slurm(node, machine)
     if not told.over and (around.doing or around.waiting):
         return "nothing to do: it is being worked on, or waits for the change before it"
-    name, site = node.name, around.site.data
+    name, site, power = node.name, around.site.data, slurm.power
     left_alone = cooldown.MARK in slurm.reason
     choices = [
         (left_alone, f"mend the cause; it is tried again after that time, or now: {UNDRAIN.format(name)}"),
-        (slurm.powering_up, f"it comes up, or Slurm gives it up after ResumeTimeout ({site['resume_timeout']} s)"),
-        ("POWERING_DOWN" in slurm.flags, f"it can be used again after SuspendTimeout ({site['suspend_timeout']} s)"),
-        (slurm.stuck, f"put it back: scontrol update nodename={name} state=power_down_force"),
-        (slurm.off, f"nothing to do: Slurm powers it up for a job; by hand: reconfigure resume {name}"),
-        (slurm.base == "DOWN", f"reconfigure sync; if it stays down: scontrol update nodename={name} state=resume"),
-        ("DRAIN" in slurm.flags, f"when the reason is gone: {UNDRAIN.format(name)}"),
+        (power.rising, f"it comes up, or Slurm gives it up after ResumeTimeout ({site['resume_timeout']} s)"),
+        (
+            slurm.power is Power.POWERING_DOWN,
+            f"it can be used again after SuspendTimeout ({site['suspend_timeout']} s)",
+        ),
+        (
+            slurm.down and slurm.power is Power.POWERED_DOWN,
+            f"put it back: scontrol update nodename={name} state=power_down_force",
+        ),
+        (power.off, f"nothing to do: Slurm powers it up for a job; by hand: reconfigure resume {name}"),
+        (slurm.down, f"reconfigure sync; if it stays down: scontrol update nodename={name} state=resume"),
+        (slurm.drained, f"when the reason is gone: {UNDRAIN.format(name)}"),
         (slurm.allocated, f"nothing to do; squeue -w {name} shows the job"),
         (name in around.site.persistent(), "nothing to do: it is one of min_nodes, and stays"),
         (True, f"nothing to do: idle for {site['suspend_time']} s (suspend_time), it is removed"),

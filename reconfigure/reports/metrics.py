@@ -19,10 +19,10 @@ from reconfigure.clusterdir.journal import Event, Position
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.model.request import KINDS, Request
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import STATES
 from reconfigure.reports import failure_causes
-from reconfigure.slurm.nodes import SlurmNode
+from reconfigure.slurm.nodes import Power, SlurmNode
 
 VERSION = 1
 BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)  # seconds
@@ -214,11 +214,11 @@ def _made(tainted: bool) -> str:
 def slurm_state(node: SlurmNode) -> str:
     """One of kiwi.metrics.NODES."""
     choices = [
-        (node.base == "DOWN", "down"),
-        (node.powering_up, "powering_up"),
-        ("DRAIN" in node.flags, "drained"),
-        ("POWERED_DOWN" in node.flags, "powered_down"),
-        (node.off, "powering_down"),
+        (node.down, "down"),
+        (node.power.rising, "powering_up"),
+        (node.drained, "drained"),
+        (node.power is Power.POWERED_DOWN, "powered_down"),
+        (node.power is Power.POWERING_DOWN, "powering_down"),
         (node.base.lower() in NODES, node.base.lower()),
         (True, "other"),
     ]

@@ -10,7 +10,7 @@ from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.request import Request
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.terraform.client import Terraform
 from reconfigure.terraform.events import Instance
 

@@ -12,7 +12,7 @@ from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
 from reconfigure.model import hostlist
 from reconfigure.model.node import Node
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.reports import snapshot
 from reconfigure.rounds import progress
 

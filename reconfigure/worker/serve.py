@@ -25,7 +25,9 @@ from reconfigure.clusterdir.queue import Queue
 from reconfigure.clusterdir.worker_pid import alone
 from reconfigure.model import hostlist
 from reconfigure.model.request import Request
-from reconfigure.planning import cooldown, plan
+from reconfigure.planning import cooldown, plan, repair
+from reconfigure.planning.actions import Do, Plan
+from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Round
 from reconfigure.worker.metrics_thread import Meter
 from reconfigure.worker.spool_listener import Listener
@@ -89,10 +91,10 @@ class Worker:
             return cooldown.LOOK
         return STRAY if self._stray_since else LOOK
 
-    def _strays(self, observed: plan.Observed, persistent: Collection[str]) -> frozenset[str]:
+    def _strays(self, observed: Observed, persistent: Collection[str]) -> frozenset[str]:
         """Nodes that have been strays for long; from one look alone a node may be about to register."""
         now, before = time.monotonic(), self._stray_since
-        self._stray_since = {stray: before.get(stray, now) for stray in plan.strays(observed, persistent)}
+        self._stray_since = {stray: before.get(stray, now) for stray in repair.strays(observed, persistent)}
         return frozenset(name for (name, _), since in self._stray_since.items() if now - since >= STRAY)
 
     def round(self, queue: Queue) -> None:
@@ -106,16 +108,17 @@ class Worker:
                 waiting.append(self._removal(strays))
                 wishes = plan.merge(waiting)
             todo = plan.plan(cluster.nodeset, observed, wishes)
-            for name, reason in todo.refused.items():
+            refused = todo.reasons(Do.REFUSE)
+            for name, reason in refused.items():
                 log.warning("%s: %s", name, reason)
                 journal.write(self._clusterdir, "refused", [name], reason=reason, requests=_of(waiting, name))
-            if true := wishes.keys() - todo.touched - todo.refused.keys():
+            if true := wishes.keys() - todo.touched - refused.keys():
                 journal.write(self._clusterdir, "nothing", true, requests=_of(waiting, *true))
             stay: Mapping[str, str] = {}
             if todo.changes:
-                _tell(waiting, todo)
+                _log(waiting, todo)
                 failed = Round(cluster, todo, observed, waiting).carry_out().failed
-                stay = {name: failed[name] for name in todo.destroy if name in failed}
+                stay = {name: failed[name] for name in todo.of(Do.DESTROY) if name in failed}
             if observed.slurm is not None:
                 cooldown.freed(self._clusterdir, now)
             queue.finish(request for request in waiting if not _unfinished(request, stay))
@@ -139,9 +142,10 @@ def _of(waiting: Sequence[Request], *names: str) -> list[str]:
     return [request.id for request in waiting if not set(names).isdisjoint(hostlist.expand(request.nodes))]
 
 
-def _tell(waiting: Sequence[Request], todo: plan.Plan) -> None:
-    parts = ("create", "replace", "destroy", "configure", "register")
-    shown = ", ".join(f"{what} {hostlist.fold(names)}" for what in parts if (names := getattr(todo, what)))
+def _log(waiting: Sequence[Request], todo: Plan) -> None:
+    """Log what is about to be done."""
+    parts = (Do.CREATE, Do.REPLACE, Do.DESTROY, Do.CONFIGURE, Do.REGISTER)
+    shown = ", ".join(f"{do.value} {hostlist.fold(names)}" for do in parts if (names := todo.of(do)))
     log.info("%d requests: %s", len(waiting), shown or "clear what was left")
 
 

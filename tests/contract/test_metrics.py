@@ -15,7 +15,7 @@ from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.model.request import Request
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
 from reconfigure.reports import failure_causes, metrics
 from reconfigure.reports.metrics import Now

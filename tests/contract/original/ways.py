@@ -22,7 +22,7 @@ from reconfigure.clusterdir import files
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.request import Request
-from reconfigure.planning import plan
+from reconfigure.planning import plan, repair
 from reconfigure.providers.base import Machine
 from reconfigure.rounds import playbook, wait_ssh
 from reconfigure.rounds import round as rounds
@@ -179,8 +179,8 @@ class Kiwi:
         return "; ".join(reason for _, reason in self.sent)
 
     def would_mend(self, name: str) -> bool:
-        todo = plan.sync(self.cluster.nodeset, self.cluster.observe(), ["login", name])
-        return name in {*todo.create, *todo.replace}
+        todo = repair.sync(self.cluster.nodeset, self.cluster.observe(), ["login", name])
+        return name in todo.made
 
 
 def original(folder: Path) -> Original:

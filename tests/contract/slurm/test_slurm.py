@@ -9,6 +9,7 @@ import pytest
 from reconfigure.model import hostlist
 from reconfigure.model.request import parse_request
 from reconfigure.slurm import nodes as slurm_nodes
+from reconfigure.slurm.nodes import Power
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in HERE.iterdir() if path.name[0].isdigit())
@@ -85,20 +86,20 @@ def test_nodes_of_running_jobs() -> None:
 @pytest.mark.parametrize(
     ("state", "name", "expected"),
     [
-        ("powered-down", "cpu-1", {"serving", "up"}),
-        ("powered-down", "cpu-2", {"off", "asleep"}),
-        ("powering-up-by-hand", "cpu-4", {"powering_up", "serving"}),
-        ("allocated", "cpu-1", {"allocated", "serving", "up"}),
-        ("forced-down", "cpu-3", {"off"}),
-        ("down", "cpu-1", {"up"}),
-        ("resume-timeout", "cpu-2", {"off", "asleep", "stuck"}),
+        ("powered-down", "cpu-1", (Power.UP, set())),
+        ("powered-down", "cpu-2", (Power.POWERED_DOWN, set())),
+        ("powering-up-by-hand", "cpu-4", (Power.POWERING_UP, set())),
+        ("allocated", "cpu-1", (Power.UP, {"allocated"})),
+        ("forced-down", "cpu-3", (Power.POWERING_DOWN, set())),
+        ("down", "cpu-1", (Power.UP, {"down", "drained"})),
+        ("resume-timeout", "cpu-2", (Power.POWERED_DOWN, {"down"})),
     ],
 )
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
-def test_what_the_states_mean(version: Path, state: str, name: str, expected: set[str]) -> None:
+def test_what_the_states_mean(version: Path, state: str, name: str, expected: tuple[Power, set[str]]) -> None:
     node = nodes(version, state)[name]
-    meanings = ("off", "asleep", "powering_up", "allocated", "serving", "up", "stuck")
-    assert {meaning for meaning in meanings if getattr(node, meaning)} == expected
+    meanings = {"down": node.down, "allocated": node.allocated, "drained": node.drained, "completing": node.completing}
+    assert (node.power, {meaning for meaning, holds in meanings.items() if holds}) == expected
 
 
 def test_what_slurm_is_told() -> None:

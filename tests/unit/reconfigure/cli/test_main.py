@@ -83,7 +83,7 @@ def test_init_twice_then_nodes_by_hand(root: Path, capsys: pytest.CaptureFixture
         assert cli.main(["resume", wrong]) == USAGE
         assert said in capsys.readouterr().err
     assert cli.main(["sync", "--dry-run"]) == OK
-    assert capsys.readouterr().out == "create: cpu-1,lab-[1-2],login\n"
+    assert capsys.readouterr().out == "create: cpu-1,lab-[1-2],login (it is always up, and has no machine that runs)\n"
     private = [p for p in (root / "clusters" / "kiwi").rglob("*") if p.is_file() and ".terraform" not in p.parts]
     assert [p for p in private if "terraform" not in p.parts and p.stat().st_mode & 0o077] == []
 

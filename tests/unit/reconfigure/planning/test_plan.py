@@ -9,10 +9,13 @@ import pytest
 from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning import plan
+from reconfigure.planning.actions import Do, Plan
+from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.terraform.events import Instance
 
+TOLD = (Do.LOST, Do.POWER_DOWN, Do.DRAIN, Do.REFUSE)
 NAMES = {"login": "login", "cpu-1": "slurm", "cpu-2": "slurm", "cpu-3": "slurm", "lab-1": "booking"}
 NODESET = {n: Node(n, role, n.split("-")[0], "10.0.0.1", "img", "small", ()) for n, role in NAMES.items()}
 
@@ -28,7 +31,7 @@ def observed(
     running: tuple[str, ...] = (),
     identities: tuple[str, ...] = (),
     written: tuple[str, ...] | None = None,
-) -> plan.Observed:
+) -> Observed:
     """Machines of these names run; `dead` and `tainted` ones are in the state too."""
     state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
     machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
@@ -36,12 +39,16 @@ def observed(
     lines = "\n".join(f"NodeName={name} State={value}" for name, value in (states or {}).items())
     nodes = slurm_nodes.parse_nodes(lines) if states else None
     marks = (frozenset(given) for given in (new, remade, running, identities))
-    return plan.Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
+    return Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
 
 
-def shown(found: plan.Plan) -> dict[str, object]:
-    """What of a plan is not empty, besides `wanted`."""
-    return {key: value for key, value in vars(found).items() if value and key != "wanted"}
+def shown(found: Plan) -> dict[str, object]:
+    """Nodes by what is done with them; with the reason where people are told it, with the machine that is cleared."""
+    result: dict[str, object] = {do.value: found.of(do) for do in Do if found.of(do)}
+    result |= {do.value: found.reasons(do) for do in TOLD if found.reasons(do)}
+    if cleared := tuple((a.node, a.instance) for a in found.actions if a.do is Do.CLEAR):
+        result["clear"] = cleared
+    return result | ({"rewrite": True} if found.rewrite else {})
 
 
 UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NOT_RESPONDING+POWERING_UP"
@@ -141,7 +148,7 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         pytest.param({}, observed("login", written=("login",)), {}, id="names as they are"),
     ],
 )
-def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str, object]) -> None:
+def test_wishes(wishes: dict[str, str], seen: Observed, expected: dict[str, object]) -> None:
     assert shown(plan.plan(NODESET, seen, wishes)) == expected
 
 
@@ -156,7 +163,7 @@ def test_wishes(wishes: dict[str, str], seen: plan.Observed, expected: dict[str,
         pytest.param(observed("login", states={"cpu-2": OFF}), {}, id="off"),
     ],
 )
-def test_a_node_that_slurm_powers_up_is_made_without_a_wish(seen: plan.Observed, expected: dict[str, object]) -> None:
+def test_a_node_that_slurm_powers_up_is_made_without_a_wish(seen: Observed, expected: dict[str, object]) -> None:
     assert shown(plan.plan(NODESET, seen, {})) == expected
     assert shown(plan.plan(NODESET, seen, {}, by_hand=True)) == {}
 
@@ -168,8 +175,16 @@ def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
         (observed("login", "cpu-2", new=("cpu-2",), states={"cpu-2": POWERING}), ()),  # a killed run made it
     ):
         found = plan.plan(NODESET, seen, {"cpu-2": "suspend"})
-        assert (found.create, found.configure) == (create, ("cpu-2",))
-        assert "allocated" in found.refused["cpu-2"]
+        assert (found.of(Do.CREATE), found.of(Do.CONFIGURE)) == (create, ("cpu-2",))
+        assert "allocated" in found.reasons(Do.REFUSE)["cpu-2"]
+
+
+def test_a_node_that_is_down_and_powered_up_is_made_and_not_removed() -> None:
+    """Both were planned: its dead machine was to be replaced for Slurm, and destroyed for the wish."""
+    seen = observed("login", dead=("cpu-2",), states={"cpu-2": "DOWN+CLOUD+POWERING_UP"})
+    found = plan.plan(NODESET, seen, {"cpu-2": "suspend"})
+    assert (found.made, found.of(Do.DESTROY)) == (("cpu-2",), ())
+    assert "wants it up again" in found.reasons(Do.REFUSE)["cpu-2"]
 
 
 @pytest.mark.parametrize(
@@ -210,9 +225,9 @@ def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
         ),
     ],
 )
-def test_refusals(wishes: dict[str, str], seen: plan.Observed, said: str) -> None:
+def test_refusals(wishes: dict[str, str], seen: Observed, said: str) -> None:
     found = plan.plan(NODESET, seen, wishes)
-    assert said in found.refused[next(iter(wishes))]
+    assert said in found.reasons(Do.REFUSE)[next(iter(wishes))]
     assert not found.changes
 
 
@@ -239,7 +254,7 @@ def test_refusals(wishes: dict[str, str], seen: plan.Observed, said: str) -> Non
         ),
     ],
 )
-def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: plan.Observed, expected: dict[str, object]) -> None:
+def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: Observed, expected: dict[str, object]) -> None:
     assert shown(plan.plan(NODESET, seen, wishes, by_hand=True)) == expected
 
 

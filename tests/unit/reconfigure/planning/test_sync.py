@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconfigure.planning import plan
+from reconfigure.planning import repair
+from reconfigure.planning.observed import Observed
 from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, POWERING, UP, observed, shown
 
 ALL = ("login", "cpu-1", "lab-1")
@@ -108,8 +109,8 @@ GONE = "its machine is gone (reconfigure sync)"
         ),
     ],
 )
-def test_sync(seen: plan.Observed, expected: dict[str, object]) -> None:
-    assert shown(plan.sync(NODESET, seen, ALL)) == expected
+def test_sync(seen: Observed, expected: dict[str, object]) -> None:
+    assert shown(repair.sync(NODESET, seen, ALL)) == expected
 
 
 @pytest.mark.parametrize(
@@ -124,5 +125,5 @@ def test_sync(seen: plan.Observed, expected: dict[str, object]) -> None:
         (observed(*ALL, "cpu-2"), set()),
     ],
 )
-def test_strays(seen: plan.Observed, expected: set[tuple[str, str]]) -> None:
-    assert plan.strays(seen, ALL) == expected
+def test_strays(seen: Observed, expected: set[tuple[str, str]]) -> None:
+    assert repair.strays(seen, ALL) == expected

@@ -14,7 +14,7 @@ from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
-from reconfigure.planning.plan import Observed
+from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
 from reconfigure.reports import explain as why
 from reconfigure.reports import status

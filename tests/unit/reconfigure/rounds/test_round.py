@@ -8,109 +8,20 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import files, journal
+from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.request import Request
-from reconfigure.planning import plan
-from reconfigure.providers.base import Machine
-from reconfigure.rounds import playbook, progress, wait_ssh
+from reconfigure.planning import plan, repair
+from reconfigure.rounds import machines, playbook, progress, wait_ssh
 from reconfigure.rounds import round as rounds
-from reconfigure.site import data as site_data
-from reconfigure.slurm import controller
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
-from tests.unit.reconfigure.terraform.test_client import MODULE, NODE
-
-NAMES = ("login", "cpu-1", "cpu-2", "cpu-3")
-
-
-class FakeProvider:
-    """Machines are what the state holds; remembers what was cleared."""
-
-    def __init__(self) -> None:
-        self.cleared: list[tuple[str, str | None]] = []
-        self.terraform: Any = None
-
-    def prepare(self) -> None: ...
-
-    def teardown(self) -> None: ...
-
-    def observe(self) -> tuple[Machine, ...]:
-        return tuple(Machine(n, i.id, "", "running", "") for n, i in self.terraform.instances().items())
-
-    def clear(self, name: str, instance: str | None = None) -> None:
-        self.cleared.append((name, instance))
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster whose home is made by hand; Slurm answers and remembers what it was told."""
-    clusterdir = ClusterDir(tmp_path, "kiwi")
-    authority.make(clusterdir, site_data.load(None))
-    clusterdir.run.mkdir()
-    clusterdir.log.mkdir()
-    (clusterdir.local / "node").mkdir(parents=True)
-    (clusterdir.local / "main.tf").write_text(MODULE)
-    (clusterdir.local / "node" / "main.tf").write_text(NODE)
-    files.write_json(clusterdir.site, site_data.load(None).data)
-    roles = {name: "login" if name == "login" else "slurm" for name in NAMES}
-    nodes = {
-        name: dict(name=name, role=role, partition="", address="127.0.0.1", image="i", flavor="f", features=[])
-        for name, role in roles.items()
-    }
-    files.write_json(clusterdir.nodeset, {"version": 1, "nodes": nodes})
-    fake = FakeProvider()
-    found = Cluster(clusterdir, lambda _clusterdir, _subnet: fake)
-    fake.terraform = found.terraform
-    found.terraform.init()
-    told: list[tuple[tuple[str, ...], str, str]] = []
-    started: list[set[int]] = []
-    found.controller = SimpleNamespace(  # type: ignore[assignment]
-        nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"CLOUD"})) for name in NAMES[1:]},
-        running=lambda: frozenset(),
-        tell=lambda names, state, reason="": told.append((tuple(names), state, reason)),
-        told=told,
-        start_now=lambda jobs: started.append(set(jobs)),
-        started=started,
-    )
-    monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
-    monkeypatch.setattr(playbook, "run", configured())
-    monkeypatch.setattr(controller, "register", lambda clusterdir, node: None)
-    yield found
-
-
-def configured(**failed: str) -> Any:
-    """A playbook that reaches every host of its limit but the failed ones."""
-
-    def run(clusterdir: ClusterDir, name: str, variables: object, limit: str) -> playbook.Run:
-        hosts = set(limit.split(","))
-        reasons = {host.replace("_", "-"): why for host, why in failed.items()}
-        return playbook.Run(failed={host: why for host, why in reasons.items() if host in hosts}, reached=hosts)
-
-    return run
-
-
-def do(cluster: Cluster, wishes: dict[str, str]) -> rounds.Outcome:
-    observed = cluster.observe()
-    return rounds.Round(cluster, plan.plan(cluster.nodeset, observed, wishes), observed).carry_out()
-
-
-def made(cluster: Cluster) -> set[str]:
-    return set(cluster.terraform.instances())
-
-
-@pytest.fixture
-def with_login(cluster: Cluster) -> Cluster:
-    assert do(cluster, {"login": "resume"}).failed == {}
-    return cluster
+from tests.unit.reconfigure.rounds.rig import configured, do, made
 
 
 def test_made_then_removed(with_login: Cluster) -> None:
@@ -126,7 +37,7 @@ def test_made_then_removed(with_login: Cluster) -> None:
 def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playbook, "run", None)
     observed = cluster.observe()
-    todo = plan.sync(cluster.nodeset, observed, ["login", "cpu-1"])
+    todo = repair.sync(cluster.nodeset, observed, ["login", "cpu-1"])
     assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
     assert authority.new(cluster.clusterdir) == set()
 
@@ -206,7 +117,7 @@ def test_what_cannot_be_planned_holds_its_like(with_login: Cluster) -> None:
 
 
 def test_a_full_disk_makes_nothing(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "ROOM", 1 << 60)
+    monkeypatch.setattr(machines, "ROOM", 1 << 60)
     outcome = do(with_login, {"cpu-1": "resume"})
     assert "the disk of the control host is full" in outcome.failed["cpu-1"]
     assert made(with_login) == {"login"}
@@ -246,10 +157,10 @@ def test_a_playbook_that_reaches_nobody_fails_all(with_login: Cluster, monkeypat
 def test_every_step_is_journaled_with_seconds(with_login: Cluster) -> None:
     observed = with_login.observe()
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
-    done = rounds.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)])
-    done.carry_out()
+    rounds.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)]).carry_out()
     events = journal.read(with_login.clusterdir)[0][-5:]
     assert [event["event"] for event in events] == ["round", "terraform", "machines", "playbook", "done"]
-    assert all(event["requests"] == ["17-1"] and event["round"] == done.id for event in events)
+    assert all(event["requests"] == ["17-1"] for event in events)
+    assert len({event["round"] for event in events}) == 1
     assert all(event["seconds"] >= 0 and event["nodes"] == ["cpu-1"] for event in events[1:])
     assert progress.now(with_login.clusterdir) is None

@@ -19,7 +19,8 @@ from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.node import Node
 from reconfigure.model.request import Request
-from reconfigure.planning import plan
+from reconfigure.planning.actions import Do, Plan
+from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Outcome
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.terraform.events import Instance
@@ -148,11 +149,11 @@ NODES = {
 class FakeRound:
     """Remembers plans; may be told to die, or to let a request in meanwhile."""
 
-    done: list[plan.Plan]
+    done: list[Plan]
     meanwhile: Any = None
     failed: dict[str, str]
 
-    def __init__(self, cluster: Any, todo: plan.Plan, observed: plan.Observed, requests: list[Request]) -> None:
+    def __init__(self, cluster: Any, todo: Plan, observed: Observed, requests: list[Request]) -> None:
         self.todo = todo
 
     def carry_out(self) -> Outcome:
@@ -169,7 +170,7 @@ def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Wor
     monkeypatch.setattr(serve, "Round", FakeRound)
     state = {"login": Instance("id", "address"), "cpu-3": Instance("id", "address")}
     machine = SimpleNamespace(name="login", instance="id", state="running")
-    observed = plan.Observed(state, (machine,))  # type: ignore[arg-type]
+    observed = Observed(state, (machine,))  # type: ignore[arg-type]
     terraform = SimpleNamespace(mend=lambda: False)
     site = SimpleNamespace(persistent=lambda: frozenset({"login"}))
     cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site)
@@ -193,7 +194,7 @@ def test_what_waits_is_one_round(worker: serve.Worker, queue: Queue) -> None:
     queue.put(request(1, "cpu-1"))
     queue.put(request(2, "cpu-2"))
     worker.round(queue)
-    assert [todo.create for todo in FakeRound.done] == [("cpu-1", "cpu-2")]
+    assert [todo.of(Do.CREATE) for todo in FakeRound.done] == [("cpu-1", "cpu-2")]
     assert queue.waiting() == []
 
 
@@ -204,7 +205,7 @@ def test_what_comes_during_a_round_waits_for_the_next(worker: serve.Worker, queu
     assert [found.id for found in queue.waiting()] == ["2-1"]
     FakeRound.meanwhile = None
     worker.round(queue)
-    assert [todo.create for todo in FakeRound.done] == [("cpu-1",), ("cpu-2",)]
+    assert [todo.of(Do.CREATE) for todo in FakeRound.done] == [("cpu-1",), ("cpu-2",)]
 
 
 def test_a_round_that_was_killed_is_done_again(worker: serve.Worker, queue: Queue) -> None:
@@ -218,7 +219,7 @@ def test_a_round_that_was_killed_is_done_again(worker: serve.Worker, queue: Queu
     assert [found.id for found in queue.waiting()] == ["1-1"]
     FakeRound.meanwhile = None
     worker.round(queue)
-    assert [todo.create for todo in FakeRound.done] == [("cpu-1",)]
+    assert [todo.of(Do.CREATE) for todo in FakeRound.done] == [("cpu-1",)]
 
 
 def test_a_node_that_could_not_be_removed_is_tried_again(worker: serve.Worker, queue: Queue) -> None:
@@ -230,7 +231,7 @@ def test_a_node_that_could_not_be_removed_is_tried_again(worker: serve.Worker, q
     assert [found.id for found in queue.waiting()] == ["2-1"]
     FakeRound.failed = {}
     worker.round(queue)
-    assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",), ("cpu-3",)]
+    assert [todo.of(Do.DESTROY) for todo in FakeRound.done] == [("cpu-3",), ("cpu-3",)]
     assert queue.waiting() == []
 
 
@@ -242,7 +243,7 @@ def test_a_stray_is_removed_when_it_has_been_one_for_long(
     assert FakeRound.done == []
     monkeypatch.setattr(serve, "STRAY", 0)
     worker.round(queue)
-    assert [todo.destroy for todo in FakeRound.done] == [("cpu-3",)]
+    assert [todo.of(Do.DESTROY) for todo in FakeRound.done] == [("cpu-3",)]
     assert '"event":"stray"' in worker._clusterdir.journal.read_text().replace(" ", "")
 
 
@@ -252,7 +253,7 @@ def test_a_stray_that_slurm_asks_for_stays(
     monkeypatch.setattr(serve, "STRAY", 0)
     queue.put(request(1, "cpu-3"))
     worker.round(queue)
-    assert [todo.destroy for todo in FakeRound.done] == [()]
+    assert [todo.of(Do.DESTROY) for todo in FakeRound.done] == [()]
 
 
 def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:

@@ -1,0 +1,100 @@
+"""A plan while it is made: decisions by node, and what follows from them for the cluster as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconfigure.model.node import Node
+from reconfigure.planning import cooldown
+from reconfigure.planning.actions import MADE, Action, Do, Plan, check
+from reconfigure.planning.observed import Observed
+from reconfigure.slurm.nodes import Power, SlurmNode
+
+Nodeset = Mapping[str, Node]
+HALF_MADE = "its machine was never wholly made"
+
+
+class Draft:
+    """Decisions about the nodes of one observation; the first decision of a kind for a node counts."""
+
+    def __init__(self, nodeset: Nodeset, observed: Observed) -> None:
+        self.nodeset, self.observed = nodeset, observed
+        self._actions: dict[tuple[str, Do, str], Action] = {}
+
+    def add(self, name: str, do: Do, why: str, instance: str = "") -> None:
+        """Decide to do something with a node."""
+        self._actions.setdefault((name, do, instance), Action(name, do, why, instance))
+
+    def make(self, name: str, why: str) -> None:
+        """Decide to make a node's machine, in place of the old one where Terraform has one."""
+        self.add(name, Do.REPLACE if name in self.observed.state else Do.CREATE, why)
+
+    def has(self, name: str, *dos: Do) -> bool:
+        """Return whether one of these was decided for a node."""
+        return any((name, do, "") in self._actions for do in dos)
+
+    def finish(self) -> Plan:
+        """Return the plan: the decisions, and what killed runs left of any node. Raise PlanError if it is not sound."""
+        self._left()
+        self._configure()
+        self._cooldown()
+        made, destroyed = self._names(*MADE), self._names(Do.DESTROY)
+        state, written = self.observed.state.keys(), self.observed.written
+        wanted = (state | made) - destroyed
+        for name in self.observed.identities - state - made:
+            self.add(name, Do.FORGET, "it has no machine")
+        rewrite = written is not None and written != wanted and wanted == state
+        order = list(Do)
+        actions = sorted(self._actions.values(), key=lambda a: (order.index(a.do), a.node, a.instance))
+        return check(Plan(tuple(actions), tuple(sorted(wanted)), rewrite))
+
+    def _names(self, *dos: Do) -> set[str]:
+        return {name for name, do, _ in self._actions if do in dos}
+
+    def _left(self) -> None:
+        """Decide about what nobody asks for: machines of no node, half-made ones, those that Terraform lost."""
+        for name, entry in self.observed.state.items():
+            if (name not in self.nodeset or entry.tainted) and not self.has(name, *MADE):
+                self.add(name, Do.DESTROY, HALF_MADE if entry.tainted else "it is no longer in the nodeset")
+        known = {entry.id for entry in self.observed.state.values()}
+        for machine in self.observed.machines:
+            if machine.instance not in known:
+                self.add(machine.name, Do.CLEAR, "Terraform does not know its machine", machine.instance)
+
+    def _configure(self) -> None:
+        """Decide which machines are configured: none where the login node is made anew, since main.yml does it."""
+        made = self._names(*MADE)
+        if "login" in made or not self.observed.healthy("login"):
+            self._actions = {key: action for key, action in self._actions.items() if action.do is not Do.CONFIGURE}
+            return
+        for name in made:
+            self.add(name, Do.CONFIGURE, "its machine is new")
+        for name in self.observed.new - self._names(Do.DESTROY) - made:
+            if _half_configured(self.observed, name):
+                self.add(name, Do.CONFIGURE, "slurmd registered before it was wholly configured")
+
+    def _cooldown(self) -> None:
+        """Decide which nodes are left alone, and which are given back."""
+        held = self.observed.held
+        for name, why in held.items():
+            if _may_drain(self.observed.slurm_node(name)):
+                self.add(name, Do.DRAIN, why)
+        for name, node in (self.observed.slurm or {}).items():
+            if node.drained and cooldown.MARK in node.reason and name not in held:
+                self.add(name, Do.UNDRAIN, "its cooldown is over")
+
+
+def _half_configured(observed: Observed, name: str) -> bool:
+    """Return whether slurmd registered but the driver was killed before configuration ended.
+
+    Nobody would ask for it again. Not while it has a job: where its configuration fails, the node is given up.
+    """
+    node = observed.slurm_node(name)
+    if node is None or not observed.healthy(name):
+        return False
+    return node.power is Power.UP and not node.down and not node.allocated
+
+
+def _may_drain(node: SlurmNode | None) -> bool:
+    """Return whether a drain lasts: Slurm forgets one that was set before powering down ended (seen on 24.11)."""
+    return node is not None and node.power is Power.POWERED_DOWN and not node.drained

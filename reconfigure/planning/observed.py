@@ -1,0 +1,56 @@
+"""One observation of a cluster: what Terraform, the machines and Slurm say, and what earlier runs noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconfigure.providers.base import Machine
+from reconfigure.slurm.nodes import Power, SlurmNode
+from reconfigure.terraform.events import Instance
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One observation: Terraform's state, machines, Slurm's nodes (None: not asked, or no answer).
+
+    `new` are machines that were made and never configured, `remade` those that
+    were made while Slurm was away; `running` are nodes on which Slurm believes a
+    job runs. `identities` are nodes that have keys here, `written` the names that
+    Terraform is told shall exist (None: the same as the state), `held` nodes that
+    failed and are left alone, with the reason.
+    """
+
+    state: Mapping[str, Instance]
+    machines: tuple[Machine, ...]
+    slurm: Mapping[str, SlurmNode] | None = None
+    new: frozenset[str] = frozenset()
+    remade: frozenset[str] = frozenset()
+    running: frozenset[str] = frozenset()
+    identities: frozenset[str] = frozenset()
+    written: frozenset[str] | None = None
+    held: Mapping[str, str] = field(default_factory=dict)
+
+    def healthy(self, name: str) -> bool:
+        """Return whether a node is in Terraform's state, whole, and its machine runs."""
+        entry = self.state.get(name)
+        return entry is not None and not entry.tainted and self._runs(name, entry.id)
+
+    def _runs(self, name: str, instance: str) -> bool:
+        return any(m.name == name and m.instance == instance and m.state == "running" for m in self.machines)
+
+    def slurm_node(self, name: str) -> SlurmNode | None:
+        """Return a node as Slurm has it; None where it has none of that name, or does not answer."""
+        return (self.slurm or {}).get(name)
+
+    def awaited(self, name: str) -> bool:
+        """Return whether Slurm is powering the node up and no configured machine is there.
+
+        Its request was lost (a full disk, a login node made anew), or is on its way.
+        """
+        node = self.slurm_node(name)
+        return node is not None and node.power is Power.POWERING_UP and not self.configured(name)
+
+    def configured(self, name: str) -> bool:
+        """Return whether its machine runs and was configured."""
+        return self.healthy(name) and name not in self.new

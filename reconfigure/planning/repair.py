@@ -1,0 +1,74 @@
+"""What makes Terraform, the machines and Slurm agree where nobody asked for anything. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from reconfigure.planning.actions import MADE, Do, Plan
+from reconfigure.planning.draft import Draft, Nodeset
+from reconfigure.planning.observed import Observed
+from reconfigure.planning.plan import AWAITED, bring
+from reconfigure.slurm.nodes import Power, SlurmNode
+
+DISK_FULL = "SlurmdSpoolDir is full"  # why slurmd drains its node; it does so again where it still is
+
+
+def sync(nodeset: Nodeset, observed: Observed, persistent: Collection[str]) -> Plan:
+    """Decide about every node; `persistent` are those that are always up, the login node among them."""
+    draft = Draft(nodeset, observed)
+    slurm = observed.slurm or {}
+    for name in sorted({*persistent, *observed.state, *slurm}):
+        node = slurm.get(name)
+        awaited = name in nodeset and name not in persistent and observed.awaited(name)
+        if name in persistent:
+            _keep(draft, name, node)
+        elif awaited:
+            bring(draft, name, AWAITED)
+        elif name in observed.state and (not observed.healthy(name) or (node and node.power is Power.POWERED_DOWN)):
+            # beyond min_nodes: dead, or it runs while Slurm has it powered down
+            dead = not observed.healthy(name)
+            draft.add(name, Do.DESTROY, "its machine does not run" if dead else "Slurm has it powered down")
+        if node is not None and name in nodeset and not awaited:
+            _agree(draft, name, node)
+        if node is not None and node.drained and node.reason.startswith(DISK_FULL):
+            draft.add(name, Do.UNDRAIN, "slurmd drained it for a full disk, and does so again where it still is")
+    return draft.finish()
+
+
+def _keep(draft: Draft, name: str, node: SlurmNode | None) -> None:
+    """Decide what has a node up that is always up."""
+    observed = draft.observed
+    if not observed.healthy(name):
+        draft.make(name, "it is always up, and has no machine that runs")
+        return
+    if name in observed.new:
+        draft.add(name, Do.CONFIGURE, "it was made and never configured")
+    if node is not None and node.power not in (Power.UP, Power.POWERING_DOWN):
+        draft.add(name, Do.REGISTER, "it is always up, and Slurm does not have it so")
+
+
+def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
+    """Have Slurm give up jobs whose machine is gone or was made anew, and nodes without a machine.
+
+    A node that is set DOWN loses its jobs at once (scontrol(1)); power_down_force alone leaves them.
+    """
+    observed, made = draft.observed, draft.has(name, *MADE)
+    gone = not made and (draft.has(name, Do.DESTROY) or name not in observed.state)
+    lost = name in observed.running and (gone or made or name in observed.remade)
+    if lost or (gone and node.completing):
+        draft.add(name, Do.LOST, "its machine died (reconfigure sync)")
+        if not gone and not made:
+            draft.add(name, Do.REGISTER, "its machine was made anew while Slurm was away")
+    stuck = node.down and node.power is Power.POWERED_DOWN
+    if gone and (node.power is Power.UP or stuck or draft.has(name, Do.LOST)):
+        draft.add(name, Do.POWER_DOWN, "its machine is gone (reconfigure sync)")
+
+
+def strays(observed: Observed, persistent: Collection[str]) -> frozenset[tuple[str, str]]:
+    """Return the nodes beyond min_nodes, with their instance, that Slurm has powered down and gives no job.
+
+    Nobody asks for their end: a wish got lost, or slurmd registered while Slurm was powering the node down.
+    """
+    nodes = {name: observed.slurm_node(name) for name in observed.state.keys() - set(persistent)}
+    left = (name for name, node in nodes.items() if node and node.power is Power.POWERED_DOWN and not node.has_job)
+    return frozenset((name, observed.state[name].id) for name in left)

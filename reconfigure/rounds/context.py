@@ -1,0 +1,90 @@
+"""What the steps of a round share: the cluster, the plan, what has happened so far; how a step is journaled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconfigure.cluster.cluster import Cluster
+from reconfigure.clusterdir import files, journal
+from reconfigure.model.request import Request
+from reconfigure.planning.actions import Plan
+from reconfigure.planning.observed import Observed
+from reconfigure.rounds import progress
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step did: whether anything changed, and why nodes failed.
+
+    `impossible` are those of the failed ones whose machines could not even be planned.
+    """
+
+    changed: bool = False
+    failed: Mapping[str, str] = field(default_factory=dict)
+    impossible: frozenset[str] = frozenset()
+
+
+@dataclass
+class Context:
+    """One round under way; used under the lock.
+
+    `failed` is why by node, of the steps so far. `given_up` are nodes of which
+    Slurm was told `power_down_force`, with the reason; `requeued` are the ids of
+    jobs that Slurm put back because one of their nodes failed.
+    """
+
+    cluster: Cluster
+    plan: Plan
+    observed: Observed
+    requests: Sequence[Request] = ()
+    id: str = field(default_factory=journal.new_round)
+    failed: dict[str, str] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)
+    requeued: set[int] = field(default_factory=set)
+
+    def well(self, names: Iterable[str]) -> list[str]:
+        """Return those of the names that have not failed so far."""
+        return [name for name in names if name not in self.failed]
+
+    def write(self, event: str, nodes: Iterable[str], **details: object) -> None:
+        """Write an event of this round to the journal; its id joins it to the requests it is for."""
+        ids = [request.id for request in self.requests]
+        journal.write(self.cluster.clusterdir, event, nodes, round=self.id, requests=ids, **details)
+
+    @contextmanager
+    def step(self, event: str, nodes: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Journal what is done in the block, with its duration; what the caller puts into the mapping goes along."""
+        began, notes = time.monotonic(), dict[str, Any]()
+        try:
+            with progress.doing(self.cluster.clusterdir, event, nodes, self.id):
+                yield notes
+        finally:
+            self.write(event, nodes, seconds=round(time.monotonic() - began, 3), **notes)
+
+    def set_state(self, reasons: Mapping[str, str], state: str) -> bool:
+        """Have Slurm set a state of nodes, those of one reason in one call; return whether it did so for any.
+
+        Nodes that are not Slurm's are passed over, and so are all where Slurm does not answer.
+        """
+        changed = False
+        for why in sorted(set(reasons.values())):
+            names = self.cluster.slurm(sorted(name for name, reason in reasons.items() if reason == why))
+            if names and self.observed.slurm is not None:
+                changed |= self._set_state(names, state, why)
+        return changed
+
+    def _set_state(self, names: Sequence[str], state: str, reason: str) -> bool:
+        with self.step("slurm", names) as notes:
+            notes.update(state=state, reason=reason)
+            if state == "power_down_force":
+                self.given_up |= dict.fromkeys(names, reason)
+            return self.cluster.controller.tell(names, state, reason) is None
+
+    def write_names(self, names: Iterable[str]) -> None:
+        """Tell Terraform which nodes shall exist."""
+        known = set(names) & self.cluster.nodeset.keys()
+        files.write_json(self.cluster.clusterdir.names, {"nodes": sorted(known)})

@@ -1,0 +1,145 @@
+"""The steps of a round, in the order of STEPS. Each takes the Context and returns its Result.
+
+A step leaves out the nodes that failed in one before it. A step's name is what
+the journal's `failed` events carry, and what `failure_causes` knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from reconfigure.planning import cooldown
+from reconfigure.planning.actions import Do
+from reconfigure.rounds import machines, playbook, wait_ssh
+from reconfigure.rounds.context import Context, Result
+from reconfigure.slurm import controller
+from reconfigure.ssh import authority
+from reconfigure.terraform import client as terraform
+
+ADDED_WAIT = 60.0  # seconds that a new machine has to answer on its SSH port
+
+
+class Step(NamedTuple):
+    """One step: its name, and what it does."""
+
+    name: str
+    run: Callable[[Context], Result]
+
+
+def set_states(context: Context) -> Result:
+    """Tell Slurm which nodes are lost, given up, left alone or given back."""
+    states = ((Do.LOST, "down"), (Do.POWER_DOWN, "power_down_force"), (Do.DRAIN, "drain"))
+    changed = [context.set_state(context.plan.reasons(do), state) for do, state in states]
+    changed.append(context.set_state(dict.fromkeys(context.plan.of(Do.UNDRAIN), ""), "undrain"))
+    return Result(any(changed))
+
+
+def clear(context: Context) -> Result:
+    """Remove machines that Terraform does not know of."""
+    found = [action for action in context.plan.actions if action.do is Do.CLEAR]
+    for action in found:
+        with context.step("clear", [action.node]) as notes:
+            notes["instance"] = action.instance
+            context.cluster.provider.clear(action.node, action.instance)
+    return Result(bool(found))
+
+
+def forget_keys(context: Context) -> Result:
+    """Remove the keys of nodes that have no machine."""
+    authority.forget(context.cluster.clusterdir, context.plan.of(Do.FORGET))
+    return Result()
+
+
+def await_ssh(context: Context) -> Result:
+    """Wait until the new machines answer on SSH; one that stops fails at once with its fault."""
+    names = context.well(context.plan.made)
+    if not names:
+        return Result()
+    cluster = context.cluster
+    addresses = {name: cluster.nodeset[name].address for name in names}
+    ids = {name: instance.id for name, instance in cluster.terraform.instances().items() if name in names}
+    with context.step("machines", names):
+        return Result(failed=wait_ssh.wait(addresses, ids, cluster.provider.observe, ADDED_WAIT))
+
+
+def configure(context: Context) -> Result:
+    """Make the new machines nodes, by the playbook."""
+    names, cluster = context.well(context.plan.of(Do.CONFIGURE)), context.cluster
+    if not names:
+        return Result()
+    with context.step("playbook", names) as notes:
+        run = playbook.run(cluster.clusterdir, "node.yml", cluster.site.data, limit=",".join(names))
+        notes["failed"] = run.failed
+    missed = {name: run.failed.get("", "the playbook did not reach it") for name in set(names) - run.reached}
+    failed = {name: why for name, why in {**missed, **run.failed}.items() if name}
+    configured = set(names) - failed.keys()
+    authority.known(cluster.clusterdir, configured)
+    cooldown.well(cluster.clusterdir, configured)
+    return Result(True, failed)
+
+
+def register(context: Context) -> Result:
+    """Have slurmd of running nodes register anew."""
+    names, failed = context.well(context.plan.of(Do.REGISTER)), dict[str, str]()
+    for name in names:
+        with context.step("register", [name]):
+            why = controller.register(context.cluster.clusterdir, context.cluster.nodeset[name])
+        failed |= {name: why} if why else {}
+    return Result(bool(names), failed)
+
+
+def clean_up(context: Context) -> Result:
+    """Remove what failed to be made, so that the state holds whole machines only."""
+    broken, cluster = sorted(context.failed.keys() & context.plan.brought), context.cluster
+    if not broken:
+        return Result()
+    with context.step("cleanup", broken):
+        state = cluster.terraform.instances()
+        for name in broken:
+            cluster.provider.clear(name, state[name].id if name in state else None)
+        context.write_names(state.keys() - set(broken))
+        if there := [name for name in broken if name in state]:
+            terraform.check(cluster.terraform.plan(there), (), there)
+            cluster.terraform.apply()
+        authority.forget(cluster.clusterdir, broken)
+    return Result()
+
+
+def end_jobs(context: Context) -> Result:
+    """Have Slurm not wait for the end of jobs whose machine was removed: nothing reports their end."""
+    # Of a node that failed to be removed, the machine may still be there.
+    gone = context.given_up.keys() - (context.failed.keys() - context.plan.brought)
+    nodes = (gone and context.cluster.controller.nodes()) or {}
+    reasons = {name: context.given_up[name] for name in gone & nodes.keys() if nodes[name].completing}
+    changed = [context.set_state(reasons, state) for state in ("down", "power_down_force")]
+    return Result(any(changed))
+
+
+def start_jobs_again(context: Context) -> Result:
+    """End the delay of requeued jobs once more: a job that ran is requeued only when its processes are gone."""
+    if context.requeued:
+        context.cluster.controller.start_now(context.requeued)
+    return Result()
+
+
+def forget_remade(context: Context) -> Result:
+    """Note that Slurm now knows of the lost jobs of nodes that were made anew while it was away."""
+    if context.observed.slurm is not None:
+        authority.told(context.cluster.clusterdir, context.observed.remade)
+    return Result()
+
+
+STEPS = (
+    Step("slurm", set_states),
+    Step("clear", clear),
+    Step("forget", forget_keys),
+    Step("terraform", machines.make_and_remove),
+    Step("machines", await_ssh),
+    Step("playbook", configure),
+    Step("register", register),
+    Step("cleanup", clean_up),
+    Step("end jobs", end_jobs),
+    Step("start jobs", start_jobs_again),
+    Step("remade", forget_remade),
+)
