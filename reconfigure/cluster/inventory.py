@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconfigure.clusterdir import files
+from reconfigure.clusterdir import files, ssh_options
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.model.node import Node
@@ -27,18 +27,6 @@ class Inventory:
 
     def data(self) -> dict[str, Any]:
         return {"hosts": dict(self.hosts), "groups": dict(self.groups), "variables": dict(self.variables)}
-
-
-def ssh_arguments(clusterdir: ClusterDir, name: str) -> str:
-    """Strict options for Ansible's ssh: the cluster's CA, the node's name."""
-    options = {
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": clusterdir.known_hosts,
-        "GlobalKnownHostsFile": "none",
-        "HostKeyAlias": name,
-        "IdentitiesOnly": "yes",
-    }
-    return " ".join(f"-o {key}={value}" for key, value in options.items())
 
 
 def build(
@@ -76,7 +64,7 @@ def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Ma
         "ansible_host": node.address,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(clusterdir.control_key),
-        "ansible_ssh_common_args": ssh_arguments(clusterdir, node.name),
+        "ansible_ssh_common_args": " ".join(ssh_options.arguments(ssh_options.to_node(clusterdir, node.name))),
     }
 
 

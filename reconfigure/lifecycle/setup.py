@@ -53,7 +53,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
         changes += [
             files.write_json(clusterdir.site, site.data),
             files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
-            files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir.path, nodeset, user)),
+            files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, user)),
         ]
     return any(changes)
 

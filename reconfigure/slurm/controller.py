@@ -14,6 +14,7 @@ from typing import IO
 from kiwi.common import process
 from kiwi.common.errors import UnreachableError
 from kiwi.common.process import Child, CommandError, Result
+from reconfigure.clusterdir import ssh_options
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.slurm import nodes as slurm_nodes
@@ -25,33 +26,27 @@ CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
 
 
-def ssh_options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
-    """ssh options to a node as root: own key, own CA, nothing of the caller's configuration."""
-    settings: dict[str, object] = {
+def _options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
+    """Return ssh options to a node as root, unattended: it fails rather than asks, and notices a silent peer."""
+    unattended = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
         "ControlMaster": "no",
         "ControlPersist": "no",
-        "GlobalKnownHostsFile": "none",
-        "HostKeyAlias": name,
-        "IdentitiesOnly": "yes",
         "IdentityFile": clusterdir.control_key,
         "LogLevel": "ERROR",
         "PreferredAuthentications": "publickey",
         "ServerAliveCountMax": 3,
         "ServerAliveInterval": 5,
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": clusterdir.known_hosts,
-        **more,
     }
-    return [arg for key, value in settings.items() for arg in ("-o", f"{key}={value}")]
+    return ssh_options.arguments({**ssh_options.to_node(clusterdir, name), **unattended, **more})
 
 
 def register(clusterdir: ClusterDir, node: Node) -> str | None:
     """Restart a node's slurmd, so that it registers anew (its jobs go on); return why that failed."""
     target = f"root@{node.address}"
     try:
-        options = ssh_options(clusterdir, node.name)
+        options = _options(clusterdir, node.name)
         process.run(["ssh", "-F", "none", "-T", *options, target, "systemctl restart slurmd"], timeout=CALL_TIMEOUT)
     except CommandError as exc:
         return f"its slurmd could not be restarted: {exc.stderr.strip()}"
@@ -67,7 +62,7 @@ class Controller:
 
     def options(self, master: str = "no") -> list[str]:
         """ssh options with the shared socket."""
-        return ssh_options(
+        return _options(
             self.clusterdir, "login", ControlMaster=master, ControlPath=self.clusterdir.run / "controller.sock"
         )
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from reconfigure.clusterdir import ssh_options
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 
 
@@ -20,8 +22,10 @@ def _hosts(nodeset: Mapping[str, Node], prefix: str = "") -> str:
     )
 
 
-def control(folder: Path, nodeset: Mapping[str, Node], user: str) -> str:
-    """The file CLUSTERDIR/ssh_config; `user` is the default user."""
+def control(clusterdir: ClusterDir, nodeset: Mapping[str, Node], user: str) -> str:
+    """Return the text of CLUSTERDIR/ssh_config; `user` is the default user."""
+    folder = clusterdir.path
+    verified = "\n".join(f"  {key} {value}" for key, value in ssh_options.verified(clusterdir).items())
     return f"""\
 # Made by reconfigure; used by bin/login.
 Host *
@@ -33,15 +37,12 @@ Match user root
 
 Match all
   IdentityFile {folder}/keys/users/%r
-  IdentitiesOnly yes
-  UserKnownHostsFile {folder}/known_hosts
-  GlobalKnownHostsFile none
-  StrictHostKeyChecking yes
+{verified}
 """
 
 
 def laptop(cluster: str, folder: Path, nodeset: Mapping[str, Node], user: str, host: str) -> str:
-    """Lines for a laptop's ~/.ssh/config; `host` is how the laptop reaches the control host."""
+    """Return lines for a laptop's ~/.ssh/config; `host` is how the laptop reaches the control host."""
     authority = (folder / "known_hosts").read_text(encoding="utf-8").strip()
     return f"""\
 # 1. Append this to ~/.ssh/config.
