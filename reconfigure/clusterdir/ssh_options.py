@@ -1,4 +1,4 @@
-"""How the control host's ssh proves who it talks to: by the cluster's CA, with nothing of the caller's own (ssh_config(5))."""
+"""How the control host's ssh proves who it talks to: the cluster's CA, nothing of the caller's own (ssh_config(5))."""
 
 from __future__ import annotations
 

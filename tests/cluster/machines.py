@@ -25,9 +25,9 @@ def address(name: str) -> str:
 
 @dataclass(frozen=True)
 class Machines:
-    """The home of such a cluster, its module and its provider."""
+    """The folder of such a cluster, its module and its provider."""
 
-    folder: Path
+    clusterdir: Path
     module: Module
     provider: LocalProvider
 
@@ -49,23 +49,25 @@ class Machines:
 
     def _keys(self) -> None:
         for folder in ("ca", "keys"):
-            (self.folder / folder).mkdir()
-        keygen("-t", "ed25519", "-N", "", "-f", str(self.folder / "ca/host_ca"))
-        keygen("-t", "ed25519", "-N", "", "-f", str(self.folder / "keys/control"))
-        authority = (self.folder / "ca/host_ca.pub").read_text()
-        (self.folder / "known_hosts").write_text(f"@cert-authority * {authority}")
+            (self.clusterdir / folder).mkdir()
+        keygen("-t", "ed25519", "-N", "", "-f", str(self.clusterdir / "ca/host_ca"))
+        keygen("-t", "ed25519", "-N", "", "-f", str(self.clusterdir / "keys/control"))
+        authority = (self.clusterdir / "ca/host_ca.pub").read_text()
+        (self.clusterdir / "known_hosts").write_text(f"@cert-authority * {authority}")
         for name in NODES:
             self.identity(name)
 
     def identity(self, name: str) -> None:
         """A new host key and certificate, as the driver makes before each create."""
-        folder = self.folder / "identity" / name
+        folder = self.clusterdir / "identity" / name
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             old.unlink()
         key = str(folder / "ssh_host_ed25519_key")
         keygen("-t", "ed25519", "-N", "", "-f", key)
-        keygen("-s", str(self.folder / "ca/host_ca"), "-h", "-I", name, "-n", f"{name},{address(name)}", f"{key}.pub")
+        keygen(
+            "-s", str(self.clusterdir / "ca/host_ca"), "-h", "-I", name, "-n", f"{name},{address(name)}", f"{key}.pub"
+        )
 
     def apply(self, *nodes: str, replace: str = "", check: bool = True) -> process.Result:
         """Make exactly these nodes exist."""
@@ -81,9 +83,9 @@ class Machines:
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": str(self.folder / "known_hosts"),
+            "UserKnownHostsFile": str(self.clusterdir / "known_hosts"),
             "GlobalKnownHostsFile": "/dev/null",
-            "IdentityFile": str(self.folder / "keys/control"),
+            "IdentityFile": str(self.clusterdir / "keys/control"),
             "IdentitiesOnly": "yes",
             "ConnectTimeout": "2",
         }
@@ -96,7 +98,7 @@ class Machines:
 
     def folder(self, name: str) -> Path:
         """The one folder of a machine that is whole."""
-        (found,) = self.folder.glob(f"machines/{name}.*/instance.json")
+        (found,) = self.clusterdir.glob(f"machines/{name}.*/instance.json")
         return found.parent
 
     def pids(self, name: str) -> dict[str, int]:
@@ -116,7 +118,7 @@ class Machines:
 
     def environment(self, name: str = "", instance: str = "", image: str = "") -> dict[str, str]:
         return {
-            "KIWI_HOME": str(self.folder),
+            "KIWI_HOME": str(self.clusterdir),
             "KIWI_CLUSTER": CLUSTER,
             "KIWI_NAME": name,
             "KIWI_INSTANCE": instance,
