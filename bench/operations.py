@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bench import whole
 from bench.cluster import REPO
 from kiwi.common import process
-from reconfigure.planning import plan
+from reconfigure.planning import repair
 from reconfigure.worker import supervisor
 
 LIMIT = 240.0  # seconds in which a round must come to rest
@@ -189,7 +189,7 @@ def next_run(target: Target, begun: Begun) -> None:
 def heal(target: Target) -> None:
     """What a person does when a full disk has room again, where slurmd found it full, and no more (docs/faults.md)."""
     answer = whole.ask(target)
-    drained = [node for node in answer.nodes.values() if node.reason.startswith(plan.DISK_FULL)] if answer else []
+    drained = [node for node in answer.nodes.values() if node.reason.startswith(repair.DISK_FULL)] if answer else []
     if any("DRAIN" in node.flags for node in drained) and target.up().wait(LIMIT) != 0:
         raise TimeoutError(f"bin/up failed: {target.log.read_text()[-500:]}")
     release(target)

@@ -136,11 +136,11 @@ def _names(folder: str | Path) -> set[str]:
 
 
 def _slurm(nodes: Mapping[str, SlurmNode], machines: Iterable[str]) -> list[str]:
-    up = {name for name, node in nodes.items() if not node.off}
+    up = {name for name, node in nodes.items() if not node.power.off}
     found = _same("Slurm", sorted(up), "machines", sorted(set(machines) & nodes.keys()))
     for name, node in nodes.items():
         moving = node.flags & {"POWERING_UP", "POWERING_DOWN", "POWER_UP", "POWER_DOWN", "NOT_RESPONDING"}
         asleep = "POWERED_DOWN" in node.flags
-        if node.base in ("DOWN", "UNKNOWN", "FUTURE") or (moving and not asleep) or node.powering_up:
+        if node.base in ("DOWN", "UNKNOWN", "FUTURE") or (moving and not asleep) or node.power.rising:
             found.append(f"Slurm has {name} {node.state} ({node.reason})")
     return found
