@@ -14,7 +14,7 @@ from reconfigure.clusterdir import files, lock, paths
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers.base import Provider
-from reconfigure.reports import metrics
+from reconfigure.reports import textfile
 from reconfigure.site import data as site_data
 from reconfigure.slurm.controller import Controller
 from reconfigure.worker import supervisor
@@ -30,7 +30,7 @@ def down(clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider]
     """
     subnet = _subnet(clusterdir)
     supervisor.stop(clusterdir)
-    metrics.remove(clusterdir)
+    textfile.remove(clusterdir)
     with lock.locked(clusterdir, lock.WAIT):
         machines = provider(clusterdir, subnet)
         if any(machine.name == "login" and machine.state == "running" for machine in machines.observe()):

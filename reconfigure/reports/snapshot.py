@@ -1,14 +1,16 @@
-"""What is, for those who only look: without the lock, and without waiting long for a login node that is ill."""
+"""Observe a cluster without its lock; treat Slurm as silent if the login node does not answer in time."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
+from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning.observed import Observed
 from reconfigure.terraform.client import Terraform
@@ -17,8 +19,23 @@ from reconfigure.terraform.events import Instance
 PATIENCE = 2.5  # seconds that the login node has to answer
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A cluster at one moment: its nodes, what was observed, requests that wait, whether the worker runs, unix s."""
+
+    nodeset: Mapping[str, Node]
+    observed: Observed
+    waiting: tuple[Request, ...]
+    worker: bool
+    time: float
+
+
 def observe(cluster: Cluster, state: Mapping[str, Instance] | None = None) -> Observed:
-    """What is; `state` is Terraform's, where the caller has it. Its process has no mark of the lock (lock.py)."""
+    """Return Terraform's state, the machines and, if the login node answers within PATIENCE, Slurm's nodes.
+
+    Ask Terraform for its state unless the caller has it already. No child of this function carries the mark of the
+    lock (lock.py), so whoever takes the lock does not end it. Raise KiwiError if Terraform or the provider fails.
+    """
     if state is None:
         state = Terraform(cluster.clusterdir.local, os.environ).instances()
     found = Observed(state, tuple(cluster.provider.observe()))
@@ -28,6 +45,6 @@ def observe(cluster: Cluster, state: Mapping[str, Instance] | None = None) -> Ob
 
 
 def waiting(clusterdir: ClusterDir) -> list[Request]:
-    """Requests that are stored and not finished."""
+    """Return the stored requests that are not finished."""
     with closing(Queue(clusterdir.path / "queue.sqlite")) as queue:
         return queue.waiting()

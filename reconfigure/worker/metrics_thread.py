@@ -1,7 +1,8 @@
-"""The worker's second look: metrics up to date, consoles not too long. A thread, so that no round delays it."""
+"""Keep the metrics up to date and the consoles short, in a thread of the worker, so that no round delays it."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -12,17 +13,18 @@ from kiwi.common.errors import KiwiError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import logs
 from reconfigure.clusterdir.paths import ClusterDir
-from reconfigure.reports import metrics, snapshot
-from reconfigure.reports.metrics import Now
+from reconfigure.reports import counters, snapshot, textfile
+from reconfigure.reports.counters import Counts
+from reconfigure.reports.snapshot import Snapshot
 from reconfigure.terraform.client import Terraform
 from reconfigure.terraform.events import Instance
 
 log = logging.getLogger(__name__)
-TICK = 60.0  # seconds between two looks where nothing happens
+TICK = 60.0  # seconds between two updates while nothing happens
 
 
 class Meter(threading.Thread):
-    """Writes the metrics at once, after each `poke`, every TICK seconds, and a last time at `stop`."""
+    """Write the metrics at once, after each `poke`, every TICK seconds, and a last time at `stop`."""
 
     def __init__(self, clusterdir: ClusterDir, cluster: Callable[[], Cluster]) -> None:
         super().__init__(name="meter", daemon=True)
@@ -32,38 +34,44 @@ class Meter(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.is_set():
-            self._look()
+            self._try()
             self._wake.wait(TICK)
             self._wake.clear()
 
     def poke(self) -> None:
+        """Have the metrics written now."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End; the metrics then say that no worker runs."""
+        """End the thread, then write metrics that say that no worker runs."""
         self._ended.set()
         self._wake.set()
         self.join(snapshot.PATIENCE * 2)
-        self._look()
+        self._try()
 
-    def _look(self) -> None:
+    def _try(self) -> None:
         try:
             self.update()
-        except Exception as exc:  # the next look may be better, and the worker's work goes on
+        except Exception as exc:  # the next update may succeed, and the worker's work goes on
             log.error("the metrics were not written: %s", exc, exc_info=not isinstance(exc, (KiwiError, OSError)))
 
     def update(self) -> None:
-        """Count, look, write."""
+        """Shorten consoles, count the journal, observe the cluster, write the metrics.
+
+        Raise KiwiError if Terraform or the provider fails, OSError if a file cannot be written.
+        """
+        # prometheus_client takes 40 ms to import, which no other command has to wait for.
+        render: Callable[[str, Counts, Snapshot], str] = importlib.import_module("reconfigure.reports.metrics").render
         clusterdir = self._clusterdir
         for console in logs.consoles(clusterdir):
             logs.trim(console)
         cluster, waiting = self._cluster(), tuple(snapshot.waiting(clusterdir))
         observed = snapshot.observe(cluster, self._instances())
-        now = Now(cluster.nodeset, observed, waiting, not self._ended.is_set(), time.time())
-        metrics.publish(clusterdir, metrics.count(clusterdir), now)
+        now = Snapshot(cluster.nodeset, observed, waiting, not self._ended.is_set(), time.time())
+        textfile.publish(clusterdir, render(clusterdir.cluster, counters.count(clusterdir), now))
 
     def _instances(self) -> Mapping[str, Instance]:
-        """Terraform's state, read anew only where its file is another one."""
+        """Return Terraform's state; read it only if its file has changed. Raise TerraformError if Terraform fails."""
         try:
             found = self._clusterdir.state.stat()
         except FileNotFoundError:

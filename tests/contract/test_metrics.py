@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +20,12 @@ from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
-from reconfigure.reports import failure_causes, metrics
-from reconfigure.reports.metrics import Now
+from reconfigure.reports import counters, failure_causes, metrics, textfile
+from reconfigure.reports.snapshot import Snapshot
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.terraform.events import Instance
+
+WATCHING = Path(__file__).resolve().parents[2] / "docs" / "watching.md"
 
 
 def parsed(text: str) -> dict[str, Metric]:
@@ -61,12 +66,12 @@ def clusterdir(tmp_path: Path) -> ClusterDir:
     return found
 
 
-def now(at: float = 1000.0, *waiting: Request) -> Now:
-    return Now(NODESET, OBSERVED, waiting, True, at)
+def now(at: float = 1000.0, *waiting: Request) -> Snapshot:
+    return Snapshot(NODESET, OBSERVED, waiting, True, at)
 
 
 def rendered(clusterdir: ClusterDir) -> str:
-    return exposition.render(metrics.families(metrics.count(clusterdir), now()), {"cluster": "kiwi"})
+    return metrics.render("kiwi", counters.count(clusterdir), now())
 
 
 def asked(clusterdir: ClusterDir, kind: str, node: str, ago: float) -> str:
@@ -78,7 +83,7 @@ def asked(clusterdir: ClusterDir, kind: str, node: str, ago: float) -> str:
 
 def test_what_is_now(clusterdir: ClusterDir) -> None:
     waiting = (Request("1-1", "resume", "cpu-2", 940.0, None), Request("2-1", "resume", "cpu-2", 990.0, None))
-    text = exposition.render(metrics.families(metrics.count(clusterdir), now(1000.0, *waiting)), {"cluster": "kiwi"})
+    text = metrics.render("kiwi", counters.count(clusterdir), now(1000.0, *waiting))
     assert value(text, "kiwi_worker_up", cluster="kiwi") == 1
     assert value(text, "kiwi_queue_requests") == 2
     assert value(text, "kiwi_queue_oldest_request_age_seconds") == 60
@@ -137,30 +142,73 @@ def test_counters_outlive_the_worker_and_the_journals_files(
     monkeypatch.setattr(journal, "LIMIT", 300)
     for number in range(1, 30):
         journal.write(clusterdir, "done", [], failed=[], seconds=1.0)
-        assert metrics.count(clusterdir).rounds == {"done": number}
-    assert metrics.load(clusterdir.metrics / "counters.json").rounds == {"done": 29}
+        assert counters.count(clusterdir).rounds == {"done": number}
+    assert counters.load(clusterdir.metrics / "counters.json").rounds == {"done": 29}
 
 
 def test_counters_of_another_version_begin_anew(clusterdir: ClusterDir) -> None:
     (clusterdir.metrics / "counters.json").write_text('{"version": 0}')
-    assert metrics.count(clusterdir) == metrics.Counts()
+    assert counters.count(clusterdir) == counters.Counts()
+
+
+def test_counters_of_release_0_1_0_are_loaded(clusterdir: ClusterDir) -> None:
+    written = {
+        "version": 1,
+        "place": [9980227, 1571],
+        "asked": {"cpu-1": 1795282305.5},
+        "begun": 1795282310.0,
+        "rounds": {"done": 1, "failed": 2},
+        "requests": {"resume": 3},
+        "failures": {"cpu": {"capacity": 4}},
+        "resumed": {"cpu": {"counts": [0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], "sum": 15.0}},
+        "removed": {},
+    }
+    (clusterdir.metrics / "counters.json").write_text(json.dumps(written))
+    text = rendered(clusterdir)
+    assert value(text, "kiwi_rounds_total", outcome="failed") == 2
+    assert value(text, "kiwi_requests_total", kind="resume") == 3
+    assert value(text, "kiwi_node_failures_total", partition="cpu", cause="capacity") == 4
+    assert value(text, "kiwi_resume_duration_seconds_bucket", partition="cpu", le="20") == 2
+    assert value(text, "kiwi_resume_duration_seconds_sum", partition="cpu") == 15
+    journal.write(clusterdir, "done", [], failed=[], seconds=1.0)
+    assert counters.count(clusterdir).rounds == {"done": 2, "failed": 2}
+    kept = json.loads((clusterdir.metrics / "counters.json").read_text())
+    assert (kept.keys(), kept["resumed"]) == (written.keys(), written["resumed"])
+
+
+def test_every_metric_of_the_documentation_is_written_and_no_other(clusterdir: ClusterDir) -> None:
+    rows = [line.split("|") for line in WATCHING.read_text().splitlines() if line.startswith("| `kiwi_")]
+    here = [cells[1] for cells in rows if "login node" not in cells[1]]
+    names = {name for cell in here for name in re.findall(r"`(kiwi_\w+)`", cell)}
+    written = {line.split()[2] for line in rendered(clusterdir).splitlines() if line.startswith("# TYPE")}
+    assert written == names
+    assert "_created" not in rendered(clusterdir)
+
+
+def test_a_slurm_that_does_not_answer_has_no_states(clusterdir: ClusterDir) -> None:
+    silent = replace(now(), observed=replace(OBSERVED, slurm=None))
+    text = metrics.render("kiwi", counters.Counts(), silent)
+    assert value(text, "kiwi_controller_up") == 0
+    assert "kiwi_slurm_nodes" not in text
+    lab = {name: node for name, node in NODESET.items() if node.role != "slurm"}
+    assert "kiwi_controller_up" not in metrics.render("kiwi", counters.Counts(), replace(silent, nodeset=lab))
 
 
 def test_it_is_published_for_the_collector_where_there_is_one(
     clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector = clusterdir.root / "collector"
-    monkeypatch.setattr(metrics, "COLLECTOR", collector)
-    metrics.publish(clusterdir, metrics.Counts(), now())
+    monkeypatch.setattr(textfile, "COLLECTOR", collector)
+    textfile.publish(clusterdir, rendered(clusterdir))
     assert not collector.exists()
     collector.mkdir()
-    metrics.publish(clusterdir, metrics.Counts(), now())
+    textfile.publish(clusterdir, rendered(clusterdir))
     (file,) = collector.iterdir()
     assert file.name == "kiwi-kiwi.prom"
     assert file.stat().st_mode & 0o777 == 0o644
     assert file.read_text() == (clusterdir.metrics / "kiwi.prom").read_text()
-    metrics.remove(clusterdir)
-    metrics.remove(clusterdir)
+    textfile.remove(clusterdir)
+    textfile.remove(clusterdir)
     assert list(collector.iterdir()) == []
 
 
