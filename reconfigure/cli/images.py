@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 from kiwi.common.errors import OK
+from reconfigure.cli import tables
 from reconfigure.cli.common import Commands, Options, add, folder, print_json
+from reconfigure.cli.tables import Table
 from reconfigure.clusterdir import files
 from reconfigure.images import catalogue
 from reconfigure.site import data as site_data
@@ -32,5 +34,7 @@ def image(options: Options) -> int:
     if options.json:
         print_json([row.data() for row in rows])
     else:
-        print("\n".join(f"{row.name}  {row.hash[:12]}  {'baked' if row.baked else 'not baked'}" for row in rows))
+        cells = [(row.name, row.hash[:12], "baked" if row.baked else "not baked") for row in rows]
+        table = Table(("image", "hash", "state"), cells, whole=("image", "hash"), states=("state",), bare=True)
+        tables.show(table)
     return OK

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from kiwi.common.errors import FAILED, OK, UsageError
+from reconfigure.cli import tables
 from reconfigure.cli.common import DRY_RUN, Commands, Options, add, print_json
 from reconfigure.cli.common import cluster as cluster_of
 from reconfigure.cluster.cluster import Cluster
@@ -63,7 +64,7 @@ def _change(cluster: Cluster, decide: Callable[[Cluster, Observed], Plan], *, dr
     if dry_run:
         _show(decide(cluster, cluster.observe()), as_json)
         return OK
-    with lock.locked(cluster.clusterdir, lock.WAIT):
+    with tables.doing(cluster.clusterdir), lock.locked(cluster.clusterdir, lock.WAIT):
         cluster.terraform.mend()
         observed = cluster.observe()
         todo = decide(cluster, observed)

@@ -1,19 +1,23 @@
-"""Commands that only look: the state of a cluster, and the story of a node or a job."""
+"""Commands that change nothing: the state of a cluster, and why a node or a job is as it is."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from kiwi.common.errors import OK
+from reconfigure.cli import tables
 from reconfigure.cli.common import Commands, Options, add, cluster, print_json
+from reconfigure.cli.tables import Table
 from reconfigure.clusterdir import logs
 from reconfigure.reports import explain, status
 
-CLEAR = "\033[H\033[2J"  # a terminal's screen, from its beginning
 WATCH_PAUSE = 2.0  # seconds
 
 
@@ -22,7 +26,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command = add(commands, "status", show_status, "show every node, the queue and the worker", "status --json")
     command.add_argument("--json", action="store_true", help="print it as JSON")
     what = command.add_mutually_exclusive_group()
-    what.add_argument("--watch", action="store_true", help="show it anew every two seconds, until interrupted")
+    what.add_argument("--watch", action="store_true", help="keep it up to date until q or an interrupt")
     what.add_argument("--paths", action="store_true", help="list the logs and other things to read, with their sizes")
     command = add(commands, "why", why, "say what keeps a node or a job, and what to do", "why cpu-2")
     command.add_argument("target", metavar="NODE|JOB", help="a node such as cpu-2, or the number of a job")
@@ -30,18 +34,38 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def show_status(options: Options) -> int:
+    """Print the state of a cluster or its logs; with --watch until it is interrupted."""
     found = cluster(options)
     if options.paths:
-        written = logs.written(found.clusterdir)
-        print(json.dumps([asdict(place) for place in written], indent=1) if options.json else logs.text(written))
-        return OK
-    while True:
-        seen = status.data(found)
-        shown = json.dumps(seen, indent=1) if options.json else status.text(seen)
-        print(f"{CLEAR}{shown}" if options.watch and sys.stdout.isatty() else shown, flush=True)
-        if not options.watch:
-            return OK
-        time.sleep(WATCH_PAUSE)
+        _show_paths(logs.written(found.clusterdir), as_json=options.json)
+    elif options.watch and not options.json and tables.on_terminal(sys.stdout):
+        terminal = importlib.import_module("reconfigure.cli.terminal")
+        terminal.watch(lambda: _status(status.data(found)), found.clusterdir.cluster, WATCH_PAUSE)
+    else:
+        while True:
+            seen = status.data(found)
+            if options.json:
+                print(json.dumps(seen, indent=1), flush=True)
+            else:
+                table, lines = _status(seen)
+                tables.show(table, ["", *lines])
+            if not options.watch:
+                break
+            time.sleep(WATCH_PAUSE)
+    return OK
+
+
+def _status(seen: Mapping[str, Any]) -> tuple[Table, list[str]]:
+    states = ("terraform", "machine", "slurm", "event")
+    return Table(status.TITLES, status.cells(seen), whole=("node",), states=states), status.summary(seen)
+
+
+def _show_paths(written: Sequence[logs.Written], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(place) for place in written])
+        return
+    rows = [(logs.size(place.bytes), place.what, place.path) for place in written]
+    tables.show(Table(("size", "what", "where"), rows, whole=("where",), right=("size",)))
 
 
 def why(options: Options) -> int:

@@ -100,14 +100,8 @@ def _files(path: Path) -> Iterator[Path]:
         yield from path.parent.glob(f"{path.name}*")
 
 
-def text(places: list[Written]) -> str:
-    """One line each: size, what, where."""
-    rows = [("size", "what", "where"), *((_size(place.bytes), place.what, place.path) for place in places)]
-    widths = [max(len(row[i]) for row in rows) for i in range(2)]
-    return "\n".join(f"{size.rjust(widths[0])}  {what.ljust(widths[1])}  {where}" for size, what, where in rows)
-
-
-def _size(count: int | None) -> str:
+def size(count: int | None) -> str:
+    """Return a number of bytes in words; "-" if it is not known."""
     if count is None:
         return "-"
     for unit in ("B", "KiB"):

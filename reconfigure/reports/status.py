@@ -1,4 +1,4 @@
-"""What `reconfigure status` shows: every node as Terraform, its machine and Slurm have it, and what goes on."""
+"""What `reconfigure status` shows: each node as Terraform, its provider and Slurm see it, and what is done now."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from reconfigure.planning.observed import Observed
 from reconfigure.reports import snapshot
 from reconfigure.rounds import progress
 
-FAILURES = 5  # of the last ones are shown
+TITLES = ("node", "role", "address", "terraform", "machine", "slurm", "event")
+FAILURES = 5  # failures that are shown
 
 
 @dataclass(frozen=True)
 class Row:
-    """One node; empty strings where there is nothing to say."""
+    """One node; a field is empty if nothing is known of it."""
 
     node: str
     role: str
@@ -33,7 +34,7 @@ class Row:
 
 
 def rows(nodeset: Mapping[str, Node], observed: Observed, events: Sequence[Event]) -> tuple[Row, ...]:
-    """One row a node of the nodeset."""
+    """Return one row for each node of the nodeset, as it is sorted in tables."""
     last = journal.last_events(events)
     machines = {m.name: f"{m.state} ({m.fault})" if m.fault else m.state for m in observed.machines}
     found = []
@@ -47,7 +48,7 @@ def rows(nodeset: Mapping[str, Node], observed: Observed, events: Sequence[Event
 
 
 def _order(item: tuple[str, Node]) -> tuple[bool, str, int]:
-    """Login first, then partitions, their nodes by number."""
+    """Return the sort key of a node: the login node first, then by partition and number."""
     name, node = item
     return (node.role != "login", node.partition, int(name.rpartition("-")[2] or 0) if node.partition else 0)
 
@@ -57,18 +58,19 @@ def _event(event: Mapping[str, Any]) -> str:
 
 
 def clock(at: float) -> str:
+    """Return a time (unix s) as hours, minutes and seconds of the local day."""
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def failures(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """The last events that tell why something was not done, oldest first."""
+    """Return the last FAILURES events that say why something was not done, oldest first."""
     found = [event for event in events if event["event"] in ("failed", "refused", "round failed")]
     keys = ("time", "event", "nodes", "step", "reason")
     return [{key: event.get(key) for key in keys} for event in found[-FAILURES:]]
 
 
 def data(cluster: Cluster) -> dict[str, Any]:
-    """Everything, as --json prints it."""
+    """Return the status of a cluster as --json prints it. Raise KiwiError if Terraform or the provider fails."""
     clusterdir = cluster.clusterdir
     pid, asked, events = worker_pid.worker(clusterdir), snapshot.waiting(clusterdir), journal.read(clusterdir)[0]
     observed = snapshot.observe(cluster)
@@ -84,17 +86,18 @@ def data(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def text(found: Mapping[str, Any]) -> str:
-    """The same as a table."""
-    titles = ("node", "role", "address", "terraform", "machine", "slurm", "event")
-    lines = [titles, *(tuple(str(row[title]) or "-" for title in titles) for row in found["nodes"])]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
-    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*shown, "", *_work(found), *_failures(found["failures"])])
+def cells(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return one row a node under TITLES; `found` is what `data` returned."""
+    return [tuple(str(row[title]) or "-" for title in TITLES) for row in found["nodes"]]
+
+
+def summary(found: Mapping[str, Any]) -> list[str]:
+    """Return lines about the queue, the worker, what is done now and the last failures."""
+    return [*_work(found), *_failures(found["failures"])]
 
 
 def _work(found: Mapping[str, Any]) -> list[str]:
-    """Worker, queue and what is done now."""
+    """Return lines about the queue, the worker and what is done now."""
     worker = f"runs (process {found['worker']['pid']})" if found["worker"]["alive"] else "does not run"
     waits = f", the oldest since {clock(found['oldest'])}" if found["oldest"] else ""
     lines = [f"queue: {found['queue']} requests{waits}; worker: {worker}"]
@@ -108,7 +111,7 @@ def _work(found: Mapping[str, Any]) -> list[str]:
 def _failures(events: Sequence[Mapping[str, Any]]) -> list[str]:
     if not events:
         return []
-    lines = ["", "last failures (reconfigure why NODE tells the story):"]
+    lines = ["", "last failures (reconfigure why NODE says more):"]
     for event in events:
         who = hostlist.fold(event["nodes"]) if event["nodes"] else "round"
         when, reason = time.localtime(event["time"]), " ".join(event["reason"].split())

@@ -165,7 +165,10 @@ def test_status_tells_queue_failures_and_what_is_done(cluster: Any) -> None:
     journal.write(cluster.clusterdir, "failed", ["cpu-2"], step="terraform", reason="the host\n  is full")
     found = status.data(cluster)
     assert (found["queue"], found["oldest"], found["doing"], found["slurm"]) == (0, None, None, True)
-    text = status.text({**found, "doing": {"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}, "slurm": False})
+    assert [row[0] for row in status.cells(found)] == ["login", "cpu-2"]
+    assert status.cells(found)[1][2:6] == ("198.18.4.2", "-", "-", "idle")
+    doing = {"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}
+    text = "\n".join(status.summary({**found, "doing": doing, "slurm": False}))
     assert "queue: 0 requests; worker: does not run" in text
     assert "now: playbook of cpu-2, since " in text
     assert "cpu-2: the host is full" in text
