@@ -69,7 +69,8 @@ def _show_paths(written: Sequence[logs.Written], *, as_json: bool) -> None:
 
 
 def why(options: Options) -> int:
-    found = explain.answer(cluster(options), options.target)
+    """Print why a node or a job is as it is, and what to do."""
+    found = explain.explain(cluster(options), options.target)
     if options.json:
         print_json(found)
     else:

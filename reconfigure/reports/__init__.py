@@ -1,1 +1,1 @@
-"""What people and Prometheus are told: states, reasons, metrics."""
+"""What people and Prometheus read of a cluster: states, reasons, metrics."""

@@ -1,6 +1,6 @@
-"""`reconfigure why NODE|JOB`: what keeps it, from the journal, from Slurm and from the machines.
+"""`reconfigure why NODE|JOB`: why it is as it is, from the journal, from Slurm and from the machines.
 
-Read (`of_nodes`, `of_job`: one call of Slurm each) → decide (`node_answer`, pure) → print (`text`).
+Read (`explain_nodes`, `explain_job`: one call of Slurm each) → decide (`explain_node`, pure) → print (`text`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.planning.observed import Observed
 from reconfigure.reports import failure_causes, snapshot, status
-from reconfigure.reports.history import Line, Story, story
+from reconfigure.reports.history import History, Step, last_change
 from reconfigure.rounds import progress
 from reconfigure.site.data import Site
 from reconfigure.slurm.nodes import Power, SlurmNode
@@ -31,19 +31,24 @@ HALTED = "the worker does not run, so nothing that Slurm asks for is done: recon
 
 
 @dataclass(frozen=True)
-class Answer:
-    """About a node: in one sentence, what it is now, what happened, what happens next or is to be done."""
+class Explanation:
+    """Of a node: one sentence, its states by who has them, its last change, what happens or is to be done next."""
 
     node: str
     headline: str
     now: Mapping[str, str]
-    story: Sequence[Line]
+    steps: Sequence[Step]
     next: str
+
+    def data(self) -> dict[str, Any]:
+        """Return it as --json prints it, where the steps are the `story`."""
+        fields = asdict(self)
+        return {"story" if name == "steps" else name: value for name, value in fields.items()}
 
 
 @dataclass(frozen=True)
-class Around:
-    """What else matters for any node: what is done now, does the worker run, how many requests wait, the site."""
+class Context:
+    """What matters for every node: what is done now, whether the worker runs, how many requests wait, the site."""
 
     doing: Mapping[str, Any] | None
     worker: bool
@@ -51,42 +56,49 @@ class Around:
     site: Site
 
 
-def answer(cluster: Cluster, target: str) -> dict[str, Any]:
-    """Everything about a node or a job, as --json prints it; UsageError where there is none of that name."""
+def explain(cluster: Cluster, target: str) -> dict[str, Any]:
+    """Return the explanation of a node or a job as --json prints it.
+
+    Raise UsageError if there is no node or job of that name, UnreachableError if Slurm does not answer about a job,
+    KiwiError if Terraform or the provider fails.
+    """
     if target in cluster.nodeset:
-        return {"kind": "node", **asdict(of_nodes(cluster, [target])[0])}
+        return {"kind": "node", **explain_nodes(cluster, [target])[0].data()}
     if not target[:1].isdigit():
         known = hostlist.fold(cluster.nodeset)
         raise UsageError(f"why: found {target!r}; needs a node of {known}, or the number of a job")
-    return of_job(cluster, target)
+    return explain_job(cluster, target)
 
 
-def of_nodes(cluster: Cluster, names: Sequence[str]) -> list[Answer]:
+def explain_nodes(cluster: Cluster, names: Sequence[str]) -> list[Explanation]:
+    """Read what is known of some nodes and explain each."""
     observed, events = snapshot.observe(cluster), journal.read(cluster.clusterdir)[0]
     doing, worker = progress.now(cluster.clusterdir), worker_pid.worker(cluster.clusterdir) is not None
-    around = Around(doing, worker, len(snapshot.waiting(cluster.clusterdir)), cluster.site)
-    return [node_answer(cluster.nodeset[name], story(name, events), observed, around) for name in names]
+    context = Context(doing, worker, len(snapshot.waiting(cluster.clusterdir)), cluster.site)
+    return [explain_node(cluster.nodeset[name], last_change(name, events), observed, context) for name in names]
 
 
-def of_job(cluster: Cluster, number: str) -> dict[str, Any]:
-    """About a job: what Slurm says, and each node that it has, was promised or named."""
+def explain_job(cluster: Cluster, number: str) -> dict[str, Any]:
+    """Return what Slurm says of a job, with an explanation of each node that it has, was promised or asked for.
+
+    Raise UsageError if Slurm does not know the job, UnreachableError if Slurm does not answer.
+    """
     try:
         job = job_reasons.find(number, lambda argv: cluster.controller.call(argv, snapshot.PATIENCE).out)
     except UnreachableError as exc:
         raise UnreachableError(str(exc), hint="reconfigure status shows whether the login node runs") from exc
     names = [name for name in _nodes_of(job, journal.read(cluster.clusterdir)[0]) if name in cluster.nodeset]
-    why = job_reasons.explain(job)
     return {
         "kind": "job",
         "job": job._asdict(),
         "headline": job_reasons.sentence(job),
-        "next": why.todo,
-        "nodes": [asdict(found) for found in of_nodes(cluster, names)],
+        "next": job_reasons.explain(job).todo,
+        "nodes": [explanation.data() for explanation in explain_nodes(cluster, names)],
     }
 
 
 def _nodes_of(job: job_reasons.Job, events: Iterable[Event]) -> list[str]:
-    """Nodes that a job has, else those that it named, lacks or had Slurm ask for."""
+    """Return the nodes that a job has; if it is pending, those it asked for, lacks or had Slurm power up."""
     if job.nodes:
         return list(hostlist.expand(job.nodes))
     promised = [e["jobs"][job.id] for e in events if e["event"] == "request" and job.id in (e.get("jobs") or {})]
@@ -94,38 +106,40 @@ def _nodes_of(job: job_reasons.Job, events: Iterable[Event]) -> list[str]:
     return list(dict.fromkeys(name for text in lists if text for name in hostlist.expand(text)))
 
 
-def node_answer(node: Node, told: Story, observed: Observed, around: Around) -> Answer:
-    """Pure: everything that was read becomes an answer."""
+def explain_node(node: Node, history: History, observed: Observed, context: Context) -> Explanation:
+    """Explain a node from what was read of it. Pure."""
     slurm = observed.slurm_node(node.name)
     found = next((m for m in observed.machines if m.name == node.name), None)
     machine = found.state if found else ""
     now = {"machine": f"{machine} ({found.fault})" if found and found.fault else machine or "none"}
     if node.role == "slurm":
         now["Slurm"] = slurm.state if slurm else "does not answer"
-        if slurm and slurm.reason and not _told(slurm.reason, told):
+        if slurm and slurm.reason and not _is_failure(slurm.reason, history):
             now["Slurm's reason"] = slurm.reason
-    if doing := _doing(node.name, around):
+    if doing := _doing(node.name, context):
         now["at this moment"] = doing
-    headline = f"{node.name} {_headline(node, told, slurm, machine)}"
-    return Answer(node.name, headline, now, told.lines, _next(node, told, slurm, machine, around))
+    headline = f"{node.name} {_headline(node, history, slurm, machine)}"
+    return Explanation(node.name, headline, now, history.steps, _next(node, history, slurm, machine, context))
 
 
-def _told(reason: str, told: Story) -> bool:
-    """Whether Slurm's reason, which is cut and quoted, is the one of the failure that is told anyway."""
-    return told.failure is not None and reason[:50] == told.failure["reason"][:50]
+def _is_failure(reason: str, history: History) -> bool:
+    """Return whether Slurm's reason, which was cut and quoted, is that of the failure in the history."""
+    return history.failure is not None and reason[:50] == history.failure["reason"][:50]
 
 
-def _doing(name: str, around: Around) -> str:
-    if around.doing is None or name not in around.doing["nodes"]:
+def _doing(name: str, context: Context) -> str:
+    """Return the step that a node is in and for how long; "" if it is in none."""
+    if context.doing is None or name not in context.doing["nodes"]:
         return ""
-    return f"{around.doing['step']}, for {time.time() - around.doing['since']:.0f} s"
+    return f"{context.doing['step']}, for {time.time() - context.doing['since']:.0f} s"
 
 
-def _headline(node: Node, told: Story, slurm: SlurmNode | None, machine: str) -> str:
+def _headline(node: Node, history: History, slurm: SlurmNode | None, machine: str) -> str:
+    """Return the predicate of the headline: the last failure unless the node is up since, else its state."""
     up = machine == "running" and (slurm is None or slurm.power is Power.UP)
-    if told.failure is not None and not up:
-        verb = "was refused" if told.failure["event"] == "refused" else "failed"
-        when, reason = status.clock(told.failure["time"]), " ".join(told.failure["reason"].split())
+    if history.failure is not None and not up:
+        verb = "was refused" if history.failure["event"] == "refused" else "failed"
+        when, reason = status.clock(history.failure["time"]), " ".join(history.failure["reason"].split())
         return f"is not up: what was last asked for it {verb} at {when}: {reason}"
     if slurm is None:
         words = {"": "is off: it has no machine", "running": "is up: its machine runs"}
@@ -134,7 +148,7 @@ def _headline(node: Node, told: Story, slurm: SlurmNode | None, machine: str) ->
 
 
 def _states(node: SlurmNode) -> list[tuple[bool, str]]:
-    """What Slurm's state of a node means; the first that holds counts."""
+    """Return what Slurm's state of a node means, as a table of which the first row that holds counts."""
     return [
         (node.power.rising, "is being powered up"),
         (node.power is Power.POWERING_DOWN, "is being powered down"),
@@ -148,35 +162,29 @@ def _states(node: SlurmNode) -> list[tuple[bool, str]]:
     ]
 
 
-def _next(node: Node, told: Story, slurm: SlurmNode | None, machine: str, around: Around) -> str:
-    """What happens by itself, or what to do."""
-    if not around.worker and node.role == "slurm":
+def _next(node: Node, history: History, slurm: SlurmNode | None, machine: str, context: Context) -> str:
+    """Return what happens by itself, else what to do."""
+    if not context.worker and node.role == "slurm":
         return HALTED
-    if told.failure is not None and (machine != "running" or slurm is None or slurm.power is not Power.UP):
-        todo = failure_causes.cause(told.failure.get("step", ""), told.failure["reason"]).todo
+    if history.failure is not None and (machine != "running" or slurm is None or slurm.power is not Power.UP):
+        todo = failure_causes.cause(history.failure.get("step", ""), history.failure["reason"]).todo
         return f"{todo}. Slurm starts it again for the next job that needs it"
     if slurm is None:
         return _next_without_slurm(node, machine)
-    if not told.over and (around.doing or around.waiting):
+    if not history.over and (context.doing or context.waiting):
         return "nothing to do: it is being worked on, or waits for the change before it"
-    name, site, power = node.name, around.site.data, slurm.power
+    name, site, power = node.name, context.site.data, slurm.power
     left_alone = cooldown.MARK in slurm.reason
     choices = [
         (left_alone, f"mend the cause; it is tried again after that time, or now: {UNDRAIN.format(name)}"),
         (power.rising, f"it comes up, or Slurm gives it up after ResumeTimeout ({site['resume_timeout']} s)"),
-        (
-            slurm.power is Power.POWERING_DOWN,
-            f"it can be used again after SuspendTimeout ({site['suspend_timeout']} s)",
-        ),
-        (
-            slurm.down and slurm.power is Power.POWERED_DOWN,
-            f"put it back: scontrol update nodename={name} state=power_down_force",
-        ),
+        (power is Power.POWERING_DOWN, f"it can be used again after SuspendTimeout ({site['suspend_timeout']} s)"),
+        (slurm.down and power is Power.POWERED_DOWN, f"put it back: {GIVE_BACK.format(name)}"),
         (power.off, f"nothing to do: Slurm powers it up for a job; by hand: reconfigure resume {name}"),
         (slurm.down, f"reconfigure sync; if it stays down: scontrol update nodename={name} state=resume"),
         (slurm.drained, f"when the reason is gone: {UNDRAIN.format(name)}"),
         (slurm.allocated, f"nothing to do; squeue -w {name} shows the job"),
-        (name in around.site.persistent(), "nothing to do: it is one of min_nodes, and stays"),
+        (name in context.site.persistent(), "nothing to do: it is one of min_nodes, and stays"),
         (True, f"nothing to do: idle for {site['suspend_time']} s (suspend_time), it is removed"),
     ]
     return next(words for holds, words in choices if holds)
@@ -189,14 +197,14 @@ def _next_without_slurm(node: Node, machine: str) -> str:
 
 
 def text(found: Mapping[str, Any]) -> str:
-    """The same in words; of a job's nodes one line each."""
+    """Return an explanation, as `explain` returned it, for people; of a job's nodes one line each."""
     if found["kind"] == "job":
         lines = [found["headline"], *(f"  {row['headline']}" for row in found["nodes"])]
         return "\n".join([*lines, f"next: {found['next']}"])
     lines = [found["headline"], *(f"  {what}: {value}" for what, value in found["now"].items()), ""]
-    for line in found["story"]:
-        took = "" if line["seconds"] is None else f" ({line['seconds']:.1f} s)"
-        lines.append(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line['time']))}  {line['text']}{took}")
+    for step in found["story"]:
+        took = "" if step["seconds"] is None else f" ({step['seconds']:.1f} s)"
+        lines.append(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(step['time']))}  {step['text']}{took}")
     if not found["story"]:
         lines.append("the journal has nothing about it")
     return "\n".join([*lines, "", f"next: {found['next']}"])

@@ -1,4 +1,4 @@
-"""Why nodes fail, as one of few causes: for metrics, which must not carry free text, and for advice."""
+"""Why nodes fail, as one of few causes: for metrics, whose labels must not be free text, and for advice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Cause(NamedTuple):
-    """A cause, what its reasons look like, what an admin can do."""
+    """A cause: its name, a pattern that its reasons match (in STEPS: the step that failed), what an admin can do."""
 
     name: str
     pattern: str
@@ -24,7 +24,7 @@ CAUSES = (
     Cause("unreachable", r"SSH port|did not reach|unreachable|onnection (refused|timed out|reset)", CONSOLE),
     Cause("timeout", r"ResumeTimeout|no end after", "reconfigure status shows whether the worker runs; see its log"),
 )
-# Where no pattern matches, the step says it.
+# If no pattern matches, the step that failed decides.
 STEPS = (
     Cause("terraform", "terraform", "read what Terraform said (reconfigure status --paths)"),
     Cause("machine", "machines", CONSOLE),
@@ -36,7 +36,7 @@ NAMES = tuple(dict.fromkeys(cause.name for cause in (*CAUSES, *STEPS, OTHER)))
 
 
 def cause(step: str, reason: str) -> Cause:
-    """The cause of a failure in a step, from the words of its reason."""
+    """Return the cause of a failure from the words of its reason, else from its step, else OTHER."""
     for found in CAUSES:
         if re.search(found.pattern, reason):
             return found

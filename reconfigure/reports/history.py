@@ -1,4 +1,4 @@
-"""What happened to a node, told from the event journal. Pure."""
+"""The last change of a node, step by step, from the event journal. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Line:
-    """One step: when it ended (unix s), the event's name, in words, how long it took (s)."""
+class Step:
+    """One step: when it ended (unix s), its event, the same in words, how long it took (s; None: not measured)."""
 
     time: float
     event: str
@@ -27,29 +27,29 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Story:
-    """The last change of a node. `failure` is the event of its failure, `over` whether all of it is done."""
+class History:
+    """The last change of a node: its steps, the event of its failure (None: it did not fail), whether it has ended."""
 
-    lines: tuple[Line, ...] = ()
+    steps: tuple[Step, ...] = ()
     failure: Event | None = None
     over: bool = True
 
 
-def story(node: str, events: Iterable[Event]) -> Story:
-    """The last change of a node, with the failure that its last removal followed from."""
+def last_change(node: str, events: Iterable[Event]) -> History:
+    """Return the last change of a node; if that removed it after a failure, with the change that failed."""
     mine = [event for event in events if node in event["nodes"]]
     last = _last(mine)
-    told = list(last)
+    found = list(last)
     if last and _kind(last) == "suspend":
         before = _last(mine[: mine.index(last[0])])
         if _failure(before):
-            told = [event for event in mine if event in before or event in last]
-    over = not told or told[-1]["event"] in ("done", "refused", "nothing", "cleanup")
-    return Story(tuple(_line(node, event) for event in told if event["event"] in WORDS), _failure(told), over)
+            found = [event for event in mine if event in before or event in last]
+    over = not found or found[-1]["event"] in ("done", "refused", "nothing", "cleanup")
+    return History(tuple(_step(node, event) for event in found if event["event"] in WORDS), _failure(found), over)
 
 
 def _last(mine: Sequence[Event]) -> list[Event]:
-    """The events of the newest change: its requests, and all of the round that they led to."""
+    """Return the events of the newest change: its requests, and the round that carried them out."""
     for event in reversed(mine):
         if event["event"] == "request" or event.get("round") or event.get("requests"):
             ids = {event["request"]} if event["event"] == "request" else set(event.get("requests") or ())
@@ -59,21 +59,24 @@ def _last(mine: Sequence[Event]) -> list[Event]:
 
 
 def _of_round(event: Event, number: str | None, ids: set[str]) -> bool:
+    """Return whether an event belongs to a round or to one that some of the same requests led to."""
     if number is not None and event.get("round") == number:
         return True
     return bool(ids & set(event.get("requests") or ()))
 
 
-def _kind(told: Sequence[Event]) -> str:
-    return next((str(event["kind"]) for event in reversed(told) if event["event"] == "request"), "")
+def _kind(events: Sequence[Event]) -> str:
+    """Return the kind of the last request; "" if there is none."""
+    return next((str(event["kind"]) for event in reversed(events) if event["event"] == "request"), "")
 
 
-def _failure(told: Sequence[Event]) -> Event | None:
-    return next((event for event in reversed(told) if event["event"] in ("failed", "refused")), None)
+def _failure(events: Sequence[Event]) -> Event | None:
+    """Return the last failure or refusal."""
+    return next((event for event in reversed(events) if event["event"] in ("failed", "refused")), None)
 
 
-def _line(node: str, event: Event) -> Line:
-    return Line(event["time"], event["event"], WORDS[event["event"]](node, event), event.get("seconds"))
+def _step(node: str, event: Event) -> Step:
+    return Step(event["time"], event["event"], WORDS[event["event"]](node, event), event.get("seconds"))
 
 
 def _request(node: str, event: Event) -> str:
@@ -89,7 +92,7 @@ def _round(node: str, event: Event) -> str:
 
 def _slurm(node: str, event: Event) -> str:
     reason = textwrap.shorten(event.get("reason") or "", 60, placeholder=" …")
-    return f"Slurm was told {event['state']}{': ' if reason else ''}{reason}"
+    return f"Slurm was given the state {event['state']}{': ' if reason else ''}{reason}"
 
 
 def _terraform(node: str, event: Event) -> str:
@@ -116,7 +119,7 @@ WORDS: dict[str, Callable[[str, Event], str]] = {
     "slurm": _slurm,
     "clear": _fixed("a machine that Terraform did not know of was removed"),
     "terraform": _terraform,
-    "machines": _fixed("its machine was waited for"),
+    "machines": _fixed("waited for its machine to answer on SSH"),
     "playbook": _playbook,
     "register": _fixed("its slurmd was restarted, so that it registers"),
     "failed": lambda node, event: f"FAILED: {' '.join(event['reason'].split())}",

@@ -16,9 +16,8 @@ from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
-from reconfigure.reports import explain as why
-from reconfigure.reports import status
-from reconfigure.reports.history import Story, story
+from reconfigure.reports import explain, status
+from reconfigure.reports.history import History, last_change
 from reconfigure.site import data as site_data
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.terraform.events import Instance
@@ -27,7 +26,7 @@ from tests.unit.reconfigure.reports.test_history import ASKED, FAILED, GONE, ONE
 CPU = Node("cpu-2", "slurm", "cpu", "198.18.4.2", "i", "small", ())
 LAB = Node("lab-1", "booking", "lab", "198.18.8.1", "i", "small", ())
 SITE = site_data.load(None)
-AROUND = why.Around(None, True, 0, SITE)
+CONTEXT = explain.Context(None, True, 0, SITE)
 
 
 def seen(state: str = "", reason: str = "", machine: str = "", fault: str = "") -> Observed:
@@ -53,41 +52,43 @@ def seen(state: str = "", reason: str = "", machine: str = "", fault: str = "") 
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_state_is_told_in_words_with_what_to_do(observed: Observed, headline: str, todo: str) -> None:
-    told = why.node_answer(CPU, Story(), observed, AROUND)
-    assert headline in told.headline
-    assert todo in told.next
+def test_a_state_is_explained_with_what_to_do(observed: Observed, headline: str, todo: str) -> None:
+    found = explain.explain_node(CPU, History(), observed, CONTEXT)
+    assert headline in found.headline
+    assert todo in found.next
 
 
-def test_a_failure_is_told_with_its_cause_until_the_node_is_up() -> None:
-    told = story("cpu-2", [ASKED, *FAILED, *GONE])
-    answer = why.node_answer(CPU, told, seen("IDLE+CLOUD+POWERED_DOWN", "the host\n  is full"), AROUND)
-    assert answer.headline.endswith(": the host is full")
-    assert "is not up: what was last asked for it failed at " in answer.headline
-    assert answer.next.startswith("free some, or wait")
-    assert "Slurm's reason" not in answer.now
-    up = why.node_answer(CPU, told, seen("IDLE+CLOUD", machine="running"), AROUND)
+def test_a_failure_is_explained_with_its_cause_until_the_node_is_up() -> None:
+    history = last_change("cpu-2", [ASKED, *FAILED, *GONE])
+    found = explain.explain_node(CPU, history, seen("IDLE+CLOUD+POWERED_DOWN", "the host\n  is full"), CONTEXT)
+    assert found.headline.endswith(": the host is full")
+    assert "is not up: what was last asked for it failed at " in found.headline
+    assert found.next.startswith("free some, or wait")
+    assert "Slurm's reason" not in found.now
+    up = explain.explain_node(CPU, history, seen("IDLE+CLOUD", machine="running"), CONTEXT)
     assert up.headline == "cpu-2 is up, and idle"
 
 
 def test_a_node_that_is_left_alone_says_until_when() -> None:
     reason = f"the host is full{cooldown.MARK}17:55 UTC"
-    answer = why.node_answer(CPU, Story(), seen("IDLE+CLOUD+DRAIN+POWERED_DOWN", reason), AROUND)
-    assert answer.now["Slurm's reason"] == reason
-    assert "tried again after that time" in answer.next
+    found = explain.explain_node(CPU, History(), seen("IDLE+CLOUD+DRAIN+POWERED_DOWN", reason), CONTEXT)
+    assert found.now["Slurm's reason"] == reason
+    assert "tried again after that time" in found.next
 
 
 def test_without_a_worker_nothing_else_matters() -> None:
-    halted = why.Around(None, False, 3, SITE)
-    assert "the worker does not run" in why.node_answer(CPU, Story(), seen("IDLE+CLOUD+POWERING_UP"), halted).next
-    assert "worker" not in why.node_answer(LAB, Story(), Observed({}, ()), halted).next
+    halted = explain.Context(None, False, 3, SITE)
+    assert (
+        "the worker does not run" in explain.explain_node(CPU, History(), seen("IDLE+CLOUD+POWERING_UP"), halted).next
+    )
+    assert "worker" not in explain.explain_node(LAB, History(), Observed({}, ()), halted).next
 
 
-def test_what_is_done_now_is_told() -> None:
-    busy = why.Around({"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}, True, 1, SITE)
-    answer = why.node_answer(CPU, story("cpu-2", [ASKED, *UP[:2]]), seen("IDLE+POWERING_UP"), busy)
-    assert answer.now["at this moment"].startswith("playbook, for ")
-    assert "it is being worked on" in answer.next
+def test_what_is_done_now_is_part_of_it() -> None:
+    busy = explain.Context({"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}, True, 1, SITE)
+    found = explain.explain_node(CPU, last_change("cpu-2", [ASKED, *UP[:2]]), seen("IDLE+POWERING_UP"), busy)
+    assert found.now["at this moment"].startswith("playbook, for ")
+    assert "it is being worked on" in found.next
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     controller = SimpleNamespace(call=call, nodes=lambda timeout: {"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset())})
     provider = SimpleNamespace(observe=lambda: (Machine("login", "1", "", "running", ""),))
     nodeset = {"login": Node("login", "login", "", "198.18.0.10", "i", "small", ()), "cpu-2": CPU}
-    monkeypatch.setattr(why.snapshot.Terraform, "instances", lambda self: {"login": Instance("1", "a")})
+    monkeypatch.setattr(explain.snapshot.Terraform, "instances", lambda self: {"login": Instance("1", "a")})
     return SimpleNamespace(
         clusterdir=clusterdir,
         site=SITE,
@@ -124,8 +125,8 @@ def test_a_job_that_was_put_back_names_the_node_that_failed(cluster: Any) -> Non
         )
     cluster.controller.nodes = lambda timeout: {"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset({"POWERED_DOWN"}))}
     cluster.says.append("7|PENDING|BeginTime|alice|cpu|1|||2026-11-21T17:41:10|(null)\n")
-    found = why.answer(cluster, "7")
-    text = why.text(found)
+    found = explain.explain(cluster, "7")
+    text = explain.text(found)
     assert "job 7 of alice, pending: it must not begin before 2026-11-21 17:41:10" in text
     assert "\n  cpu-2 is not up: what was last asked for it failed" in text
     assert "the host is full" in text
@@ -133,35 +134,38 @@ def test_a_job_that_was_put_back_names_the_node_that_failed(cluster: Any) -> Non
 
 
 @pytest.mark.parametrize("target", ["nosuch", "cpu-9", ""])
-def test_an_unknown_node_is_told(cluster: Any, target: str) -> None:
+def test_an_unknown_node_is_refused(cluster: Any, target: str) -> None:
     with pytest.raises(UsageError, match=r"needs a node of cpu-2,login, or the number of a job"):
-        why.answer(cluster, target)
+        explain.explain(cluster, target)
 
 
-def test_an_unknown_job_is_told(cluster: Any) -> None:
+def test_an_unknown_job_is_refused(cluster: Any) -> None:
     cluster.says.append(CommandError(["squeue"], 1, "slurm_load_jobs error: Invalid job id specified"))
     with pytest.raises(UsageError, match="found 99, which Slurm does not know"):
-        why.answer(cluster, "99")
+        explain.explain(cluster, "99")
 
 
-def test_a_controller_that_is_away_is_told(cluster: Any) -> None:
+def test_a_controller_that_does_not_answer_is_named(cluster: Any) -> None:
     cluster.says.append(UnreachableError("the controller does not answer: no end after 3.0 s"))
     with pytest.raises(UnreachableError, match="reconfigure status"):
-        why.answer(cluster, "99")
+        explain.explain(cluster, "99")
 
 
-def test_the_story_of_a_node_is_printed_with_times(cluster: Any) -> None:
+def test_the_history_of_a_node_is_printed_with_times(cluster: Any) -> None:
     for old in (ASKED, *UP):
         journal.write(
             cluster.clusterdir, **{key: value for key, value in old.items() if key not in ("version", "time")}
         )
-    text = why.text(why.answer(cluster, "cpu-2"))
+    found = explain.explain(cluster, "cpu-2")
+    assert list(found) == ["kind", "node", "headline", "now", "story", "next"]  # what --json prints
+    assert list(found["story"][0]) == ["time", "event", "text", "seconds"]
+    text = explain.text(found)
     assert "Terraform made its machine (1.0 s)" in text
     assert text.splitlines()[-1].startswith("next: ")
-    assert "the journal has nothing about it" in why.text(why.answer(cluster, "login"))
+    assert "the journal has nothing about it" in explain.text(explain.explain(cluster, "login"))
 
 
-def test_status_tells_queue_failures_and_what_is_done(cluster: Any) -> None:
+def test_status_shows_queue_failures_and_what_is_done(cluster: Any) -> None:
     journal.write(cluster.clusterdir, "failed", ["cpu-2"], step="terraform", reason="the host\n  is full")
     found = status.data(cluster)
     assert (found["queue"], found["oldest"], found["doing"], found["slurm"]) == (0, None, None, True)

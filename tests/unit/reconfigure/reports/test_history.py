@@ -1,4 +1,4 @@
-"""The last change of a node, told from events as the worker writes them."""
+"""The last change of a node, from events as the worker writes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconfigure.reports import failure_causes
-from reconfigure.reports.history import story
+from reconfigure.reports.history import last_change
 
 ONE, TWO = "1795282300000000000-11", "1795282399000000000-12"
 
@@ -45,7 +45,7 @@ GONE = [event(20, "request", request=TWO, kind="suspend", jobs={}), event(21, "n
 
 
 def words(events: list[dict[str, Any]], node: str = "cpu-2") -> list[str]:
-    return [line.text for line in story(node, events).lines]
+    return [step.text for step in last_change(node, events).steps]
 
 
 def test_a_node_that_came_up() -> None:
@@ -53,55 +53,55 @@ def test_a_node_that_came_up() -> None:
         "Slurm asked for it, for job 7",
         "the worker began with it and 1 more",
         "Terraform made its machine",
-        "its machine was waited for",
+        "waited for its machine to answer on SSH",
         "the playbook made it a node",
         "the change was over",
     ]
-    told = story("cpu-2", [*OLD, ASKED, *UP])
-    assert (told.failure, told.over) == (None, True)
-    assert [line.seconds for line in told.lines] == [None, None, 1.0, 0.9, 2.0, 4.0]
+    history = last_change("cpu-2", [*OLD, ASKED, *UP])
+    assert (history.failure, history.over) == (None, True)
+    assert [step.seconds for step in history.steps] == [None, None, 1.0, 0.9, 2.0, 4.0]
 
 
-def test_a_failure_is_told_also_after_the_removal_that_follows() -> None:
+def test_a_failure_is_kept_after_the_removal_that_follows() -> None:
     for events in ([*OLD, ASKED, *FAILED], [*OLD, ASKED, *FAILED, *GONE]):
-        told = story("cpu-2", events)
-        assert told.failure is not None
-        assert told.failure["step"] == "terraform"
-        assert "FAILED: the host is full" in [line.text for line in told.lines]
-        assert told.over
+        history = last_change("cpu-2", events)
+        assert history.failure is not None
+        assert history.failure["step"] == "terraform"
+        assert "FAILED: the host is full" in [step.text for step in history.steps]
+        assert history.over
     assert words([*OLD, ASKED, *FAILED, *GONE])[-2:] == ["Slurm asked to have it removed", "nothing had to be done"]
 
 
-def test_a_removal_after_a_success_is_told_alone() -> None:
+def test_a_removal_after_a_success_stands_alone() -> None:
     assert words([ASKED, *UP, *GONE]) == ["Slurm asked to have it removed", "nothing had to be done"]
 
 
 def test_a_request_that_waits_and_a_round_that_goes_on_are_not_over() -> None:
-    assert not story("cpu-2", [*OLD, ASKED]).over
-    assert not story("cpu-2", [*OLD, ASKED, *UP[:2]]).over
+    assert not last_change("cpu-2", [*OLD, ASKED]).over
+    assert not last_change("cpu-2", [*OLD, ASKED, *UP[:2]]).over
 
 
-def test_a_round_by_hand_is_told_by_its_command() -> None:
+def test_a_round_by_hand_is_named_by_its_command() -> None:
     by_hand = [{**step, "requests": []} for step in UP]
     by_hand[0]["command"] = "reconfigure resume cpu-[2-3]"
     assert words([*OLD, *by_hand])[0] == "`reconfigure resume cpu-[2-3]` began with it and 1 more"
     assert "Slurm asked for it" not in words([*OLD, *by_hand])
 
 
-def test_a_round_that_was_killed_and_done_again_is_one_story() -> None:
+def test_a_round_that_was_killed_and_done_again_is_one_last_change() -> None:
     again = [{**step, "round": "r2"} for step in UP]
     assert len(words([ASKED, *UP[:2], *again])) == 1 + 2 + len(again)
 
 
 def test_a_refusal_is_a_failure() -> None:
-    told = story("cpu-2", [ASKED, event(11, "refused", reason="the login node does not run", requests=[ONE])])
-    assert told.failure is not None
-    assert told.lines[-1].text == "refused: the login node does not run"
+    history = last_change("cpu-2", [ASKED, event(11, "refused", reason="the login node does not run", requests=[ONE])])
+    assert history.failure is not None
+    assert history.steps[-1].text == "refused: the login node does not run"
 
 
-def test_nothing_is_told_of_a_node_without_events() -> None:
-    assert story("cpu-9", [ASKED, *UP]).lines == ()
-    assert story("cpu-9", []).over
+def test_there_is_no_history_of_a_node_without_events() -> None:
+    assert last_change("cpu-9", [ASKED, *UP]).steps == ()
+    assert last_change("cpu-9", []).over
 
 
 @pytest.mark.parametrize(
