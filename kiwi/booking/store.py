@@ -25,11 +25,11 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 from kiwi.booking.rules import Booking, Document
+from kiwi.common import files
 from kiwi.common.errors import BusyError, KiwiError, UnreachableError
 
 VERSION = 1
@@ -115,29 +115,19 @@ class State:
                     if self._path(wanted.generation).exists():
                         return False
                     raise
-            _sync_folder(self.root / "generations")
+            files.sync_folder(self.root / "generations")
             self._step("linked")
             self._point(wanted.generation)
         self._step("hinted")
         return True
 
-    @contextlib.contextmanager
-    def temporary(self, content: bytes) -> Iterator[Path]:
+    def temporary(self, content: bytes) -> contextlib.AbstractContextManager[Path]:
         """Write `content` to a new file in tmp/, on stable storage; remove that name (if still there) at the end.
 
         The name is never used twice: a writer killed after its link leaves a
         second name of a document here, which must not be written through.
         """
-        path = self._fresh()
-        try:
-            with open(path, "xb", opener=_private) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            yield path
-        finally:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        return files.draft(self._fresh(), content, 0o600)
 
     def _fresh(self) -> Path:
         return self.root / "tmp" / f"{self.writer}.{os.urandom(8).hex()}"
@@ -203,16 +193,3 @@ def _load(path: Path, number: int) -> Document:
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise KiwiError(f"{path} is damaged: {exc}", hint="an administrator must look; nothing was changed") from exc
     return Document(number, nodes)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a new name in this folder durable."""
-    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -6,10 +6,11 @@ The collector reads every *.prom in its folder, so a file is made beside it and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from kiwi.common import files
 
 
 class Sample(NamedTuple):
@@ -54,7 +55,4 @@ def _escape(text: str, quote: bool = False) -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace the file as a whole; any user may read it, as the collector has one of its own."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.chmod(0o644)
-    part.replace(path)
+    files.replace(path, text, 0o644, sync=False)

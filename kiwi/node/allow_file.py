@@ -19,9 +19,10 @@ pass where this file is missing, too.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
+
+from kiwi.common import files
 
 PATH = Path("/run/kiwi/allow")
 VERSION = 1
@@ -45,11 +46,5 @@ def render(boot_id: str, entry: Entry | None, said: list[str]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file in one step."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)
-        file.write(text)
-    fresh.rename(path)
+    """Replace the file in one step. It need not outlast a power cut: /run is new after each boot."""
+    files.replace(path, text, 0o644, sync=False)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from kiwi.common import files
 from kiwi.common.errors import KiwiError, UsageError
 
 
@@ -21,17 +20,11 @@ def require_room(path: Path, needed: int) -> None:
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> bool:
-    """Replace a file as a whole (temporary file, fsync, rename); return whether it changed."""
+    """Replace a file as a whole (kiwi.common.files); return whether it changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o777 == mode:
         return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        os.fchmod(number, mode)
-        file.write(text)
-        file.flush()
-        os.fsync(number)
-    os.replace(name, path)
+    files.replace(path, text, mode)
     return True
 
 

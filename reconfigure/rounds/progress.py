@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kiwi.common.files import replace
 from reconfigure.clusterdir.journal import FULL
 from reconfigure.clusterdir.paths import ClusterDir
 
@@ -27,15 +28,14 @@ def doing(clusterdir: ClusterDir, step: str, nodes: Iterable[str], round_id: str
 
 
 def _say(path: Path, text: bytes) -> None:
-    """Replace the file; nothing that has to outlast a power cut, so it is not synced, nor that a full disk may stop."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    part = path.with_suffix(".part")
+    """Replace the file: unsynced, since it need not outlast a power cut; a full disk leaves none and stops nothing."""
     try:
-        part.write_bytes(text)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        replace(path, text, 0o600, sync=False)
     except OSError as exc:
         if exc.errno not in FULL:
             raise
-    part.replace(path)
+        path.unlink(missing_ok=True)
 
 
 def now(clusterdir: ClusterDir) -> dict[str, Any] | None:

@@ -8,13 +8,13 @@ never warns.
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from kiwi.common import process
+from kiwi.common.files import replace
 from reconfigure.clusterdir import files
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
@@ -46,9 +46,11 @@ def _key_pair(path: Path, comment: str) -> bool:
     public = draft.with_name(f"{draft.name}.pub")
     draft.unlink(missing_ok=True)
     process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(draft)])
-    os.chmod(public, 0o600)
-    os.replace(public, path.with_name(f"{path.name}.pub"))
-    os.replace(draft, path)
+    pair = (public.read_bytes(), draft.read_bytes())
+    draft.unlink()
+    public.unlink()
+    for target, content in zip((path.with_name(f"{path.name}.pub"), path), pair, strict=True):
+        replace(target, content, 0o600)
     return True
 
 
@@ -56,12 +58,7 @@ def _munge_key(clusterdir: ClusterDir) -> bool:
     path = clusterdir.path / "keys" / "munge.key"
     if path.exists() and path.stat().st_size == MUNGE_BYTES:
         return False
-    draft = path.with_name(".munge.key.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(MUNGE_BYTES))
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    replace(path, secrets.token_bytes(MUNGE_BYTES), 0o600)
     return True
 
 
