@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from kiwi.common import waiting
 from reconfigure.providers.base import Machine
 
 PORT = 22
@@ -68,16 +69,15 @@ def wait(
     seconds: float,
 ) -> dict[str, str]:
     """Wait for all; return why the ones that failed did (stopped, or silent for `seconds`)."""
-    waiting, failed = dict(addresses), {}
-    until = time.monotonic() + seconds
-    while waiting:
-        for name in greeting(waiting, timeout=0.5):
-            waiting.pop(name)
-        for name, reason in faults(observe(), {n: i for n, i in ids.items() if n in waiting}).items():
+    silent, failed = dict(addresses), dict[str, str]()
+
+    def settled() -> bool:
+        for name in greeting(silent, timeout=0.5):
+            silent.pop(name)
+        for name, reason in faults(observe(), {n: i for n, i in ids.items() if n in silent}).items():
             failed[name] = reason
-            waiting.pop(name)
-        if waiting and time.monotonic() > until:
-            return {**failed, **{n: f"no answer on its SSH port within {seconds:.0f} s" for n in waiting}}
-        if waiting:
-            time.sleep(PAUSE)
-    return failed
+            silent.pop(name)
+        return not silent
+
+    waiting.until(settled, seconds, pause=PAUSE)
+    return failed | {name: f"no answer on its SSH port within {seconds:.0f} s" for name in silent}

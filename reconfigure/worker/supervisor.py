@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
-from kiwi.common import process
+from kiwi.common import process, waiting
 from kiwi.common.errors import KiwiError
 from reconfigure.clusterdir import lock, worker_pid
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 STARTED_WAIT = 20.0  # seconds
+PAUSE = 0.05  # seconds between two looks for the worker
 
 
 def unit(clusterdir: ClusterDir) -> str:
@@ -70,8 +70,7 @@ def start(clusterdir: ClusterDir) -> bool:
             process.start(
                 command(clusterdir), stdout=file, stderr=file, cwd="/", env=settings(clusterdir), new_session=True
             )
-    _wait(clusterdir, running=True, seconds=STARTED_WAIT)
-    if worker_pid.worker(clusterdir) is None:
+    if not waiting.until(lambda: worker_pid.worker(clusterdir) is not None, STARTED_WAIT, pause=PAUSE):
         raise KiwiError("the worker did not start", hint=f"see {log}")
     return True
 
@@ -86,11 +85,5 @@ def stop(clusterdir: ClusterDir) -> bool:
         if not pid:
             break
         os.kill(pid, number)
-        _wait(clusterdir, running=False, seconds=STARTED_WAIT)
+        waiting.until(lambda: worker_pid.worker(clusterdir) is None, STARTED_WAIT, pause=PAUSE)
     return found is not None
-
-
-def _wait(clusterdir: ClusterDir, *, running: bool, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (worker_pid.worker(clusterdir) is not None) != running and time.monotonic() < until:
-        time.sleep(0.05)
