@@ -42,13 +42,20 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 64 and value.isprintable()
 
 
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    "op": lambda v: v in ("info", "alloc", "kill"),
-    "partition": lambda v: v is None or _is_text(v),
-    "nodes": lambda v: isinstance(v, list) and len(v) <= 4096 and all(map(_is_text, v)),
-    "seconds": lambda v: type(v) is int,
-    "user": lambda v: v is None or _is_text(v),
-    "dry_run": lambda v: type(v) is bool,
+class _Check(NamedTuple):
+    """Whether one value is good, and what it needs to be."""
+
+    good: Callable[[Any], bool]
+    needs: str
+
+
+CHECKS = {
+    "op": _Check(lambda v: v in ("info", "alloc", "kill"), "info, alloc or kill"),
+    "partition": _Check(lambda v: v is None or _is_text(v), "a name, or null"),
+    "nodes": _Check(lambda v: isinstance(v, list) and len(v) <= 4096 and all(map(_is_text, v)), "at most 4096 names"),
+    "seconds": _Check(lambda v: type(v) is int, "a whole number"),
+    "user": _Check(lambda v: v is None or _is_text(v), "a name, or null"),
+    "dry_run": _Check(lambda v: type(v) is bool, "true or false"),
 }
 
 
@@ -66,9 +73,9 @@ def decode(data: bytes) -> Request:
         raise UsageError(f"the request is not of version {VERSION}", hint="client and agent are of different releases")
     if set(raw) != set(CHECKS):
         raise UsageError(f"the request must have exactly the keys {', '.join(CHECKS)}")
-    wrong = [key for key, good in CHECKS.items() if not good(raw[key])]
-    if wrong:
-        raise UsageError(f"the request's {wrong[0]} is wrong")
+    for key, check in CHECKS.items():
+        if not check.good(raw[key]):
+            raise UsageError(key=f"request.{key}", found=raw[key], needs=check.needs)
     return Request(**{**raw, "nodes": tuple(raw["nodes"])})
 
 

@@ -11,28 +11,24 @@ FORM = re.compile(r"[0-9]+(:[0-9]+){0,3}", re.ASCII)
 UNITS = (1, 60, 3600, 86400)
 LIMITS = (60, 60, 24)
 LONGEST_TEXT = 40
-GOOD = "give seconds or [[D:]H:]M:S, for example 3600, 30:00 or 1:12:00:00"
+GOOD = "seconds or [[D:]H:]M:S, such as 3600, 30:00 or 1:12:00:00"
+CARRY = "at most 59 seconds, 59 minutes and 23 hours in their places, such as 1:12:00:00"
 
 
 def parse(text: str) -> int:
     """Return the seconds that `text` means. Raises UsageError where it is not a time."""
     if len(text) > LONGEST_TEXT or not FORM.fullmatch(text):
-        raise UsageError(f"time {text[:LONGEST_TEXT]!r} is not a time", hint=GOOD)
+        raise UsageError(key="time", found=text, needs=GOOD)
     parts = [int(p) for p in reversed(text.split(":"))]
     if any(value >= limit for value, limit in zip(parts[:-1], LIMITS)):
-        raise UsageError(f"time {text!r} has more than 59 seconds, 59 minutes or 23 hours in one place", hint=GOOD)
+        raise UsageError(key="time", found=text, needs=CARRY)
     return sum(value * unit for value, unit in zip(parts, UNITS))
 
 
 def check(seconds: int, longest: int) -> None:
     """Raise UsageError unless `seconds` is a length that may be booked: 1 to `longest`."""
-    if seconds < 1:
-        raise UsageError(f"time {seconds} s is too short", hint="give at least 1 second")
-    if seconds > longest:
-        raise UsageError(
-            f"time {seconds} s is too long: at most {longest} s ({short(longest)})",
-            hint=f"give a time of at most {longest} seconds",
-        )
+    if not 1 <= seconds <= longest:
+        raise UsageError(key="time", found=seconds, needs=f"1 to {longest} seconds ({short(longest)})")
 
 
 def short(seconds: float) -> str:

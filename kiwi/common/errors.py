@@ -1,6 +1,11 @@
-"""Errors that a user can act on, and the exit codes of every command."""
+"""Errors that a user can act on, and the exit codes of every command.
+
+A wrong value has one form of message everywhere: KEY: found VALUE; needs WHAT IS GOOD.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 OK = 0
 FAILED = 1  # what was asked for did not happen
@@ -9,16 +14,47 @@ BUSY = 3  # somebody else holds it
 UNREACHABLE = 4  # share, agent, controller or cloud does not answer
 
 
-class KiwiError(Exception):
-    """Base of all errors shown to a user as one message.
+MISSING = object()  # "found" for a key that is not there
+LONGEST = 60  # characters of a value in a message
 
-    `hint` says what to do; `exit_code` is what the command ends with.
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: quoted and escaped, LONGEST characters at most."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def fault(key: str, found: object, needs: str) -> str:
+    """Return the sentence about one wrong value.
+
+    `key` is a key, such as partitions[0].name, or an argument, such as
+    --grace; `found` is the value, or MISSING; `needs` completes the sentence
+    "it needs …" with what is good, and with an example where that is not obvious.
+    """
+    return f"{key}: {'missing' if found is MISSING else f'found {shown(found)}'}; needs {needs}"
+
+
+def unknown(key: str, known: Iterable[str]) -> str:
+    """Return the sentence about a key that must not be there; `known` are those that may."""
+    return f"{key}: unknown key; remove it, or use one of {', '.join(known)}"
+
+
+class KiwiError(Exception):
+    """Be the base of all errors shown to a user as one message: a sentence, or the fault of one value.
+
+    Of a fault it keeps `key`, `found` and `needs` (see `fault`). `hint` says
+    what to do; `exit_code` is what the command ends with.
     """
 
     exit_code = FAILED
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str = "", *, key: str = "", found: object = MISSING, needs: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message or fault(key, found, needs))
+        self.key = key
+        self.found = found
+        self.needs = needs
         self.hint = hint
 
     def __str__(self) -> str:

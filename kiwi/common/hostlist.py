@@ -9,7 +9,7 @@ from kiwi.common.errors import UsageError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*", re.ASCII)
 MOST = 10000
-GOOD = "give names such as lab-1,lab-2 or a set such as lab-[1-4]"
+GOOD = "names such as lab-1,lab-2 or a set such as lab-[1-4]"
 
 
 def expand(texts: list[str]) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def expand(texts: list[str]) -> tuple[str, ...]:
         names += _expand_set(text) if "[" in text else text.split(",")
     for name in names:
         if len(name) > 64 or not PLAIN.fullmatch(name):
-            raise UsageError(f"{name[:64]!r} is not a node name", hint=GOOD)
+            raise UsageError(key="nodes", found=name, needs=GOOD)
     return tuple(dict.fromkeys(names))
 
 
@@ -29,7 +29,7 @@ def _expand_set(text: str) -> list[str]:
     try:
         found = nodeset.NodeSet(text, resolver=nodeset.RESOLVER_NOGROUP)
     except nodeset.NodeSetException as exc:
-        raise UsageError(f"{text[:64]!r} is not a set of nodes: {exc}", hint=GOOD) from exc
+        raise UsageError(key="nodes", found=text, needs=GOOD, hint=str(exc)) from exc
     if len(found) > MOST:
-        raise UsageError(f"{text[:64]!r} are {len(found)} nodes: at most {MOST}", hint=GOOD)
+        raise UsageError(key="nodes", found=text, needs=f"at most {MOST} nodes", hint=f"these are {len(found)} nodes")
     return [str(name) for name in found]

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
-from kiwi.common.errors import UsageError
+from kiwi.common.errors import MISSING, UsageError, fault, unknown
 
 PATH = Path("/etc/kiwi/config.json")
 VERSION = 1
@@ -50,10 +52,10 @@ class Config:
 
 
 class _Key(NamedTuple):
-    """How one value must look: a check and an example for the message."""
+    """How one value must look: `needs` completes "it needs …"."""
 
     good: Callable[[Any], bool]
-    example: str
+    needs: str
 
 
 def _is_name(value: object) -> bool:
@@ -64,25 +66,25 @@ def _is_names(value: object) -> bool:
     return isinstance(value, list) and all(_is_name(v) for v in value)
 
 
-def _is_between(low: int, high: int) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and low <= value <= high
+def _seconds(low: int, high: int, example: int) -> _Key:
+    return _Key(lambda v: type(v) is int and low <= v <= high, f"seconds from {low} to {high}, such as {example}")
 
 
 KEYS = {
     "version": _Key(lambda v: v == VERSION and type(v) is int, str(VERSION)),
-    "node": _Key(_is_name, '"lab-1"'),
+    "node": _Key(_is_name, "a name such as lab-1"),
     "role": _Key(lambda v: v in ("login", "booking"), '"login" or "booking"'),
-    "partitions": _Key(lambda v: isinstance(v, list), "a list; empty where no partition is booked"),
-    "admins": _Key(_is_names, '["carol"]'),
-    "bypass": _Key(_is_names, "[]"),
-    "max_time": _Key(_is_between(1, 366 * 86400), "604800 (seconds)"),
-    "grace": _Key(_is_between(0, 300), "5 (seconds)"),
+    "partitions": _Key(lambda v: isinstance(v, list), "a list of partitions, empty if none is booked"),
+    "admins": _Key(_is_names, 'a list of users such as ["carol"]'),
+    "bypass": _Key(_is_names, 'a list of users such as ["carol"], or []'),
+    "max_time": _seconds(1, 366 * 86400, 604800),
+    "grace": _seconds(0, 300, 5),
     "clean_tmp": _Key(lambda v: isinstance(v, bool), "true or false"),
 }
 PARTITION_KEYS = {
-    "name": _Key(_is_name, '"lab"'),
-    "nodes": _Key(lambda v: _is_names(v) and bool(v) and len(set(v)) == len(v), '["lab-1", "lab-2"], each once'),
-    "state": _Key(lambda v: isinstance(v, str) and v.startswith("/"), '"/var/lib/kiwi/state/lab"'),
+    "name": _Key(_is_name, "a name such as lab"),
+    "nodes": _Key(lambda v: _is_names(v) and bool(v) and len(set(v)) == len(v), 'names such as ["lab-1"], each once'),
+    "state": _Key(lambda v: isinstance(v, str) and v.startswith("/"), "a path such as /var/lib/kiwi/state/lab"),
 }
 
 
@@ -103,39 +105,38 @@ def load(path: Path = PATH) -> Config:
 def _faults(raw: object) -> list[str]:
     """Return one line for each fault of the file."""
     if not isinstance(raw, dict):
-        return ["the file: is not an object; good: { … }"]
+        return [fault("the file", raw, f"an object with the keys {', '.join(KEYS)}")]
     faults = _check(raw, KEYS, "")
-    if any(fault.startswith("partitions") for fault in faults):
+    if any(line.startswith("partitions") for line in faults):
         return faults
     for number, part in enumerate(raw.get("partitions", [])):
         where = f"partitions[{number}]"
         if isinstance(part, dict):
             faults += _check(part, PARTITION_KEYS, where + ".")
         else:
-            faults.append(f"{where}: {part!r} is not an object; good: {{name, nodes, state}}")
+            faults.append(fault(where, part, f"an object with the keys {', '.join(PARTITION_KEYS)}"))
     return faults or _clashes(raw)
 
 
 def _check(raw: dict[str, Any], keys: dict[str, _Key], where: str) -> list[str]:
-    faults = [f"{where}{k}: is missing; good: {v.example}" for k, v in keys.items() if k not in raw]
-    faults += [
-        f"{where}{k}: {raw[k]!r:.100} is wrong; good: {v.example}"
-        for k, v in keys.items()
-        if k in raw and not v.good(raw[k])
-    ]
-    return faults + [f"{where}{k}: is not a key; good: {', '.join(keys)}" for k in raw if k not in keys]
+    bad = {name: key for name, key in keys.items() if name not in raw or not key.good(raw[name])}
+    faults = [fault(f"{where}{name}", raw.get(name, MISSING), key.needs) for name, key in bad.items()]
+    return faults + [unknown(f"{where}{name}", keys) for name in raw if name not in keys]
 
 
 def _clashes(raw: dict[str, Any]) -> list[str]:
     """Return the faults between values that are good by themselves."""
-    names = [p["name"] for p in raw["partitions"]]
+    names = _twice(p["name"] for p in raw["partitions"])
     nodes = [n for p in raw["partitions"] for n in p["nodes"]]
-    faults = [f"partitions: {n!r} is there twice; good: one of each" for n in set(names) if names.count(n) > 1]
-    if len(set(nodes)) < len(nodes):
-        faults.append("partitions: a node is in two of them; good: each node in one")
+    faults = [fault("partitions", name, "each name once") for name in names]
+    faults += [fault("partitions", node, "each node in one partition") for node in _twice(nodes)]
     if raw["role"] == "booking" and raw["node"] not in nodes:
-        faults.append(f"node: {raw['node']!r} is in no partition; good: one of {', '.join(nodes[:5])}")
+        faults.append(fault("node", raw["node"], f"a node of a partition ({', '.join(nodes[:5]) or 'there is none'})"))
     return faults
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _build(raw: dict[str, Any]) -> Config:

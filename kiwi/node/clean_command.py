@@ -40,7 +40,7 @@ def _target(who: str, grace: float) -> Target:
     if os.geteuid() != 0:
         raise UsageError("only root can clean up after a user", hint="become root: sudo kiwi clean USER")
     if not 0 <= grace <= HIGHEST:
-        raise UsageError(f"--grace: found {grace:g}; needs seconds from 0 to {HIGHEST:.0f}, such as 5")
+        raise UsageError(key="--grace", found=grace, needs=f"seconds from 0 to {HIGHEST:.0f}, such as 5")
     target = Target(_name(who), _uid(who), grace, False)
     if is_system(target.uid):
         raise UsageError(f"{who} belongs to the system", hint="give a user of the cluster, such as carol")

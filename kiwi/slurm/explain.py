@@ -105,7 +105,8 @@ def _node(name: str) -> str:
         if not lines:
             raise
     if not lines:
-        raise UsageError(f"why: found {name!r}; needs a node (kiwi info and sinfo list them) or the number of a job")
+        needs = "a node (kiwi info and sinfo list them) or the number of a job"
+        raise UsageError(key="why", found=name, needs=needs)
     return "\n".join(lines)
 
 

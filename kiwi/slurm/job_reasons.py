@@ -136,7 +136,7 @@ def _word(cell: str) -> str:
 def command(job: str) -> list[str]:
     """The call of squeue that prints one job; UsageError where it is no job id."""
     if not ID.fullmatch(job):
-        raise UsageError(f"job: found {job!r}; needs a job id such as 42 or 42_1")
+        raise UsageError(key="job", found=job, needs="a job id such as 42 or 42_1")
     return ["squeue", "-h", "-a", "--states=all", "-j", job, "-o", FORMAT]
 
 

@@ -13,5 +13,5 @@ def load_nodeset(path: Path) -> dict[str, Node]:
     """All nodes of nodeset.json by name; UsageError for another version or a bad record."""
     data = files.read_json(path)
     if data.get("version") != 1:
-        raise UsageError(f"{path}: version: found {data.get('version')!r}; needs 1")
+        raise UsageError(key=f"{path}: version", found=data.get("version"), needs="1")
     return {name: parse_node(record) for name, record in data["nodes"].items()}

@@ -115,5 +115,5 @@ def default_cluster(environment: Mapping[str, str]) -> str:
 def of(cluster: str, environment: Mapping[str, str] = os.environ) -> ClusterDir:
     """The ClusterDir of a cluster below KIWI_ROOT; UsageError for a name that could leave it."""
     if not NAME.fullmatch(cluster):
-        raise UsageError(f"cluster name: found {cluster!r}; needs {NAME_GOOD}")
+        raise UsageError(key="cluster name", found=cluster, needs=NAME_GOOD)
     return ClusterDir(Path(environment.get("KIWI_ROOT") or "/var/lib/kiwi"), cluster)

@@ -120,7 +120,7 @@ def bake(clusterdir: ClusterDir, site: Site, name: str) -> bool:
     """
     found = {image.name: image for image in images(clusterdir.root, site)}
     if name not in found:
-        raise UsageError(f"image: found {name!r}; needs one of {', '.join(found)}")
+        raise UsageError(key="image", found=name, needs=f"one of {', '.join(found)}")
     with lock.hold(clusterdir.root / "images" / ".lock", wait=1800):
         if (Path(found[name].path) / "image.json").exists():
             return False

@@ -14,7 +14,7 @@ def expand(hostlist: str) -> tuple[str, ...]:
     try:
         return tuple(NodeSet(hostlist))
     except NodeSetException as exc:
-        raise UsageError(f"nodes: found {hostlist!r}; needs a list such as cpu-[1-3],lab-1") from exc
+        raise UsageError(key="nodes", found=hostlist, needs="a list such as cpu-[1-3],lab-1") from exc
 
 
 def fold(names: Iterable[str]) -> str:

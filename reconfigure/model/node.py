@@ -43,5 +43,5 @@ def parse_node(data: Mapping[str, Any]) -> Node:
     except KeyError as exc:
         raise UsageError(f"node record without {exc}: {dict(data)}") from exc
     if found.role not in ROLES:
-        raise UsageError(f"node record {found.name}: role: found {found.role!r}; needs one of {', '.join(ROLES)}")
+        raise UsageError(key=f"node record {found.name}: role", found=found.role, needs=f"one of {', '.join(ROLES)}")
     return found

@@ -48,5 +48,5 @@ def parse_request(line: str) -> Request:
     except (ValueError, KeyError, TypeError) as exc:
         raise UsageError(f"not a request: {line[:200]!r} ({exc!r})") from exc
     if not found.id.replace("-", "").isdigit():
-        raise UsageError(f"request id: found {found.id!r}; needs <nanoseconds>-<pid>")
+        raise UsageError(key="request id", found=found.id, needs="<nanoseconds>-<pid>")
     return found

@@ -122,8 +122,8 @@ def test_a_booking_from_alloc_to_kill(lab: Lab) -> None:
     [
         (("lab-2",), 60, "has no node lab-2"),
         (("lab-1", "lab-2"), 60, "has no node lab-2"),
-        (("lab-1",), 601, "at most 600 s"),
-        (("lab-1",), -5, "too short"),
+        (("lab-1",), 601, "time: found 601; needs 1 to 600 seconds"),
+        (("lab-1",), -5, "time: found -5; needs 1 to 600 seconds"),
         ((), 60, "no node was named"),
     ],
 )

@@ -43,7 +43,9 @@ def test_good_times(text: str, seconds: int) -> None:
 def test_wrong_times_are_one_message(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         durations.parse(text)
-    assert caught.value.hint == durations.GOOD
+    assert (caught.value.key, caught.value.found) == ("time", text)
+    assert caught.value.needs in (durations.GOOD, durations.CARRY)
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 101, 10**30])

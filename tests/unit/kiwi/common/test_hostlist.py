@@ -26,7 +26,7 @@ def test_names(texts: list[str], names: tuple[str, ...]) -> None:
 def test_what_is_no_name(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         hostlist.expand([text])
-    assert caught.value.hint == hostlist.GOOD
+    assert (caught.value.key, caught.value.needs) == ("nodes", hostlist.GOOD)
 
 
 def test_too_many() -> None:
