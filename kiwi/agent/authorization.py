@@ -1,4 +1,4 @@
-"""Who may ask the agent for what: turns a caller and a request into a call of the worker."""
+"""Who may ask the agent for what: turns a caller and a request into a call of the storage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from kiwi.agent.protocol import Request
 from kiwi.agent.socket_server import Peer
-from kiwi.agent.storage_child import Worker
+from kiwi.agent.storage_child import StorageChild
 from kiwi.common.errors import UsageError
 from kiwi.common.settings import NAME, Config, Partition
 from kiwi.engines.base import User
@@ -16,13 +16,13 @@ from kiwi.node.processes import is_system
 GONE = 2**32 - 2  # the uid of nobody: for a holder who is no longer a user
 
 
-class Desk:
-    """Answers callers; `tell` gets one event for each that is refused as garbage or for lack of rights."""
+class Authorizer:
+    """Answers callers; `emit` gets one event for each that is refused as garbage or for lack of rights."""
 
-    def __init__(self, config: Config, worker: Worker, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, config: Config, storage: StorageChild, emit: Callable[[dict[str, Any]], None]) -> None:
         self._config = config
-        self._worker = worker
-        self._tell = tell
+        self._storage = storage
+        self._emit = emit
 
     def handle(self, peer: Peer, request: Request) -> dict[str, Any]:
         """Return the answer to a good request. Raises KiwiError with what the caller shall read."""
@@ -33,11 +33,11 @@ class Desk:
         call: dict[str, Any] = {"do": request.op, "partition": partition.name, "nodes": request.nodes, "user": user}
         if request.op == "alloc":
             call |= {"seconds": request.seconds, "dry_run": request.dry_run}
-        return self._worker.call(call)
+        return self._storage.call(call)
 
     def refused(self, peer: Peer, reason: str) -> None:
         """Write a refusal to the journal."""
-        self._tell({"event": "refused", "uid": peer.uid, "pid": peer.pid, "reason": reason})
+        self._emit({"event": "refused", "uid": peer.uid, "pid": peer.pid, "reason": reason})
 
     def _info(self, request: Request) -> dict[str, Any]:
         """Return the nodes of one partition, or of all where none is named."""
@@ -47,7 +47,7 @@ class Desk:
             parts = list(self._config.partitions)
         nodes: list[Any] = []
         for part in parts:
-            nodes += self._worker.call({"do": "info", "partition": part.name, "nodes": request.nodes})["nodes"]
+            nodes += self._storage.call({"do": "info", "partition": part.name, "nodes": request.nodes})["nodes"]
         return {"nodes": nodes}
 
     def _for_whom(self, peer: Peer, request: Request) -> User:

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from kiwi.agent import protocol
-from kiwi.agent.authorization import Desk
+from kiwi.agent.authorization import Authorizer
 from kiwi.agent.socket_server import Server
-from kiwi.agent.storage_calls import Service
-from kiwi.agent.storage_child import Worker
+from kiwi.agent.storage_calls import StorageCalls
+from kiwi.agent.storage_child import StorageChild
 from kiwi.booking.heartbeats import boot_clock
 from kiwi.booking.rules import BEAT, Booking, Report
 from kiwi.common import settings
 from kiwi.common.errors import OK, KiwiError
 from kiwi.common.settings import Config
 from kiwi.node import allow_file
-from kiwi.node.controller import Boot, Keeper
+from kiwi.node.controller import Boot, NodeController
 from kiwi.node.processes import KIWI
 
 TICK = 1.0  # seconds between two looks at the state
@@ -35,41 +35,41 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Agent:
     """Everything the agent is made of; `poll` is one round of its loop."""
 
-    def __init__(self, settings: Config, path: Path = protocol.SOCKET, gate: Path = allow_file.PATH) -> None:
-        self._config = settings
-        self._worker = Worker(Service(settings), KIWI if os.geteuid() == 0 else None)
-        desk = Desk(settings, self._worker, tell)
-        self._partition = next((p.name for p in settings.partitions if settings.node in p.nodes), "")
+    def __init__(self, config: Config, path: Path = protocol.SOCKET, gate: Path = allow_file.PATH) -> None:
+        self._config = config
+        self._storage = StorageChild(StorageCalls(config), KIWI if os.geteuid() == 0 else None)
+        authorizer = Authorizer(config, self._storage, emit)
+        self._partition = next((p.name for p in config.partitions if config.node in p.nodes), "")
         boot = Boot(BOOT_ID.read_text(encoding="ascii").strip(), boot_clock)
-        self._keeper = Keeper(settings, boot, self._transition, gate) if settings.role == "booking" else None
+        self._controller = NodeController(config, boot, self._transition, gate) if config.role == "booking" else None
         self._events: list[dict[str, Any]] = []
         self._reported: Report | None = None
         self._observed = False
         self._faults: dict[str, str] = {}
         self._beat_at = self._prune_at = self._tick_at = time.monotonic()
-        self._server = Server(path, desk.handle, desk.refused)
+        self._server = Server(path, authorizer.handle, authorizer.refused)
 
     def poll(self) -> None:
         """Answer callers until the next tick or until the node has something due, then see to both."""
-        due = min(self._beat_at, self._tick_at if self._keeper else self._beat_at) - time.monotonic()
-        self._server.poll(max(0.0, min(due, self._keeper.due() if self._keeper else due)))
+        due = min(self._beat_at, self._tick_at if self._controller else self._beat_at) - time.monotonic()
+        self._server.poll(max(0.0, min(due, self._controller.due() if self._controller else due)))
         now = time.monotonic()
         if now >= self._beat_at:
             self._beat_at = now + (BEAT if self._beat(now) else TICK)
-        if self._keeper and now >= self._tick_at:
+        if self._controller and now >= self._tick_at:
             self._tick_at = now + TICK
-            self._sync(self._keeper, None)
-        if self._keeper and self._observed:
-            report = self._keeper.step()
+            self._sync(self._controller, None)
+        if self._controller and self._observed:
+            report = self._controller.step()
             if report != self._reported:
-                self._sync(self._keeper, report)
+                self._sync(self._controller, report)
 
     def close(self) -> None:
         """End the children; the allow file stays, and the gate goes by it."""
         self._server.close()
-        self._worker.close()
-        if self._keeper:
-            self._keeper.close()
+        self._storage.close()
+        if self._controller:
+            self._controller.close()
 
     def _beat(self, now: float) -> bool:
         """Beat in all partitions; return whether all went well."""
@@ -77,18 +77,18 @@ class Agent:
         if prune:
             self._prune_at = now + PRUNE
         try:
-            faults = self._worker.call({"do": "beat", "prune": prune})["faults"]
+            faults = self._storage.call({"do": "beat", "prune": prune})["faults"]
         except KiwiError as exc:
             faults = {p.name: str(exc) for p in self._config.partitions}
         for partition in self._config.partitions:
             self._note(f"beat of {partition.name}", faults.get(partition.name, ""))
         return not faults
 
-    def _sync(self, keeper: Keeper, report: Report | None) -> None:
-        """Bring the report (if any) and waiting events to the share, and what it says to the keeper."""
+    def _sync(self, controller: NodeController, report: Report | None) -> None:
+        """Bring the report (if any) and waiting events to the share, and what it says to the controller."""
         call = {"do": "sync", "partition": self._partition, "events": self._events}
         try:
-            found = self._worker.call({**call, "report": report and report._asdict()})
+            found = self._storage.call({**call, "report": report and report._asdict()})
         except KiwiError as exc:
             self._note("state", str(exc))
             return
@@ -96,23 +96,23 @@ class Agent:
         self._events = []
         self._reported = report or self._reported
         booking = Booking(**found["booking"]) if found["booking"] else None
-        keeper.observe(booking, (found["report"] or {}).get("cleaned"), found["now"])
+        controller.observe(booking, (found["report"] or {}).get("cleaned"), found["now"])
         self._observed = True
 
     def _transition(self, event: dict[str, Any]) -> None:
-        """Tell of a transition of this node, here and in the state's journal."""
+        """Emit a transition of this node, here and in the state's journal."""
         event = {**event, "node": self._config.node}
-        tell(event)
+        emit(event)
         self._events = [*self._events[-MOST_EVENTS:], event]
 
     def _note(self, where: str, fault: str) -> None:
-        """Tell of a fault once, and of its end."""
+        """Emit a fault once, and of its end."""
         if self._faults.get(where, "") != fault:
-            tell({"event": "fault" if fault else "mended", "where": where, "message": fault})
+            emit({"event": "fault" if fault else "mended", "where": where, "message": fault})
         self._faults[where] = fault
 
 
-def tell(event: dict[str, Any]) -> None:
+def emit(event: dict[str, Any]) -> None:
     """Print one line of JSON; systemd's journal keeps it, with the time."""
     print(json.dumps({"version": 1, **event}), flush=True)
 
@@ -122,7 +122,7 @@ def run(path: Path = settings.PATH) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _stop)
     agent = Agent(settings.load(path))
-    tell({"event": "started"})
+    emit({"event": "started"})
     try:
         agent.poll()
         _ready()

@@ -1,12 +1,12 @@
-"""What the worker child does: all that touches the share, for every partition of this machine."""
+"""What the storage child does: all that touches the share, for every partition of this machine."""
 
 from __future__ import annotations
 
 from typing import Any, Callable
 
-from kiwi.booking.heartbeats import Reports
+from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.rules import Report
-from kiwi.booking.store import State
+from kiwi.booking.store import Store
 from kiwi.common.errors import KiwiError
 from kiwi.common.settings import Config, Partition
 from kiwi.engines.base import Node, User
@@ -15,11 +15,11 @@ from kiwi.engines.booking import BookingEngine
 
 def build(config: Config, partition: Partition) -> BookingEngine:
     """Return the engine of one partition, as this machine writes to it."""
-    state = State(partition.state, config.node)
-    return BookingEngine(partition, state, Reports(state), config.max_time)
+    store = Store(partition.state, config.node)
+    return BookingEngine(partition, store, Heartbeats(store), config.max_time)
 
 
-class Service:
+class StorageCalls:
     """Serves the requests of one agent; made before the child is forked, used only in the child."""
 
     def __init__(self, config: Config) -> None:
@@ -46,10 +46,10 @@ class Service:
         for name, engine in self._engines.items():
             try:
                 if self._config.role == "login":
-                    engine.state.create()
-                engine.reports.beat()
+                    engine.store.create()
+                engine.heartbeats.beat()
                 if prune:
-                    engine.state.prune(engine.reports.now())
+                    engine.store.prune(engine.heartbeats.now())
             except (KiwiError, OSError) as exc:
                 faults[name] = str(exc)
         return {"faults": faults}
@@ -58,13 +58,13 @@ class Service:
         """Write this node's report and journal lines; return its booking, its report and the server's time."""
         engine, node = self._engines[partition], self._config.node
         if report:
-            engine.reports.write(Report(**report))
+            engine.heartbeats.write(Report(**report))
         for event in events:
             engine.journal(event)
-        booking = engine.state.latest().nodes.get(node)
-        seen = engine.reports.read([node]).get(node)
+        booking = engine.store.latest().nodes.get(node)
+        seen = engine.heartbeats.read([node]).get(node)
         return {
-            "now": engine.reports.now(),
+            "now": engine.heartbeats.now(),
             "booking": booking and booking._asdict(),
             "report": seen and seen.report._asdict(),
         }

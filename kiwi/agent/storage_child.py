@@ -20,7 +20,7 @@ HINT = "the shared file system does not answer; nothing is known to have changed
 Serve = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Worker:
+class StorageChild:
     """Calls `serve` in a child with the identity `uid` (None: our own) and waits for `deadline` seconds at most.
 
     A child that is late is killed. For a few seconds after that every call

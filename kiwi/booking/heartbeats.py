@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from kiwi.booking.rules import Report, Seen
-from kiwi.booking.store import State
+from kiwi.booking.store import Store
 
 VERSION = 1
 
@@ -36,11 +36,11 @@ class _Cached(NamedTuple):
     report: Report | None
 
 
-class Reports:
-    """The reports below a State's folder, and the file server's clock."""
+class Heartbeats:
+    """The reports below a Store's folder, and the file server's clock."""
 
-    def __init__(self, state: State, clock: Callable[[], float] = boot_clock) -> None:
-        self._state = state
+    def __init__(self, store: Store, clock: Callable[[], float] = boot_clock) -> None:
+        self._store = store
         self._clock = clock
         self._offset: float | None = None
         self._cache: dict[str, _Cached] = {}
@@ -50,7 +50,7 @@ class Reports:
 
         The time is taken before the touch, so `now` is never behind the server: nothing ends late.
         """
-        path = self._state.root / "beats" / self._state.writer
+        path = self._store.root / "beats" / self._store.writer
         before = self._clock()
         try:
             os.utime(path)
@@ -68,7 +68,7 @@ class Reports:
     def write(self, report: Report) -> None:
         """Replace the report of this machine."""
         record = {"version": VERSION, **report._asdict()}
-        with self._state.temporary(json.dumps(record).encode()) as path:
+        with self._store.temporary(json.dumps(record).encode()) as path:
             path.rename(self._path(report.node))
 
     def read(self, names: Iterable[str]) -> dict[str, Seen]:
@@ -78,7 +78,7 @@ class Reports:
         for name in names:
             report = self._report(name)
             with contextlib.suppress(FileNotFoundError):
-                age = now - (self._state.root / "beats" / name).stat().st_mtime
+                age = now - (self._store.root / "beats" / name).stat().st_mtime
                 if report:
                     seen[name] = Seen(report, max(0.0, age))
         return seen
@@ -97,7 +97,7 @@ class Reports:
         return held.report
 
     def _path(self, name: str) -> Path:
-        return self._state.root / "nodes" / f"{name}.json"
+        return self._store.root / "nodes" / f"{name}.json"
 
 
 def _load(path: Path) -> Report | None:

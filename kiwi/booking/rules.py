@@ -82,16 +82,16 @@ def allocate(document: Document, names: Iterable[str], booking: Booking, seen: M
     """
     names = list(names)
     reasons = [_refusal(n, booking, document.nodes.get(n), seen.get(n)) for n in names]
-    told = [r for r in reasons if r]
-    if told:
-        raise told[0] if len(told) == 1 else _together(told)
+    refusals = [r for r in reasons if r]
+    if refusals:
+        raise refusals[0] if len(refusals) == 1 else _together(refusals)
     return Document(document.generation + 1, {**document.nodes, **dict.fromkeys(names, booking)})
 
 
-def _together(told: list[KiwiError]) -> KiwiError:
+def _together(refusals: list[KiwiError]) -> KiwiError:
     """Return the several refusals as one error: busy if one of them is."""
-    kind = BusyError if any(isinstance(r, BusyError) for r in told) else KiwiError
-    return kind("\n".join(r.args[0] for r in told), hint="nothing was booked")
+    kind = BusyError if any(isinstance(r, BusyError) for r in refusals) else KiwiError
+    return kind("\n".join(r.args[0] for r in refusals), hint="nothing was booked")
 
 
 def _refusal(name: str, wanted: Booking, held: Booking | None, seen: Seen | None) -> KiwiError | None:

@@ -40,7 +40,7 @@ JOURNAL_LIMIT = 4 << 20  # bytes; then a machine's journal begins anew, the old 
 FOLDERS = ("generations", "tmp", "nodes", "beats", "journal")
 
 
-class State:
+class Store:
     """Reads and writes the documents below `root`; `writer` is the name of this machine.
 
     `step` is called with the name of each step of a write ("written", "linked",

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kiwi.booking import rules
-from kiwi.booking.heartbeats import Reports
+from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.rules import Booking, Document, Seen
-from kiwi.booking.store import State
+from kiwi.booking.store import Store
 from kiwi.common import durations
 from kiwi.common.errors import UsageError
 from kiwi.common.settings import Partition
@@ -22,17 +22,17 @@ log = logging.getLogger(__name__)
 class BookingEngine:
     """Implements kiwi.engines.base.Engine for one partition; `longest` is the longest booking in seconds."""
 
-    def __init__(self, partition: Partition, state: State, reports: Reports, longest: int) -> None:
+    def __init__(self, partition: Partition, store: Store, heartbeats: Heartbeats, longest: int) -> None:
         self.partition = partition
-        self.state = state
-        self.reports = reports
+        self.store = store
+        self.heartbeats = heartbeats
         self._longest = longest
 
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
         wanted = self._known(names) or self.partition.nodes
-        document = self.state.latest()
-        seen = self.reports.read(wanted)
-        now = self.reports.now()
+        document = self.store.latest()
+        seen = self.heartbeats.read(wanted)
+        now = self.heartbeats.now()
         return [self._view(name, document.nodes.get(name), seen.get(name), now) for name in wanted]
 
     def allocate(self, names: Sequence[str], user: User, seconds: int, *, dry_run: bool = False) -> list[Node]:
@@ -43,11 +43,11 @@ class BookingEngine:
         identity = os.urandom(6).hex()
 
         def change(document: Document) -> Document:
-            now = self.reports.now()
+            now = self.heartbeats.now()
             booking = Booking(identity, user.name, user.uid, round(now, 3), round(now + seconds, 3))
-            return rules.allocate(document, wanted, booking, self.reports.read(wanted))
+            return rules.allocate(document, wanted, booking, self.heartbeats.read(wanted))
 
-        document = change(self.state.latest()) if dry_run else self.state.update(change)
+        document = change(self.store.latest()) if dry_run else self.store.update(change)
         if not dry_run:
             self._record("booked", wanted, document)
         return self._after(wanted, document)
@@ -57,11 +57,11 @@ class BookingEngine:
         touched: list[str] = []
 
         def change(document: Document) -> Document:
-            new = rules.release(document, wanted, user.name, self.reports.now())
+            new = rules.release(document, wanted, user.name, self.heartbeats.now())
             touched[:] = [n for n, b in new.nodes.items() if b != document.nodes[n]]
             return new
 
-        document = self.state.update(change)
+        document = self.store.update(change)
         self._record("released", touched, document)
         return self._after(touched, document)
 
@@ -76,8 +76,8 @@ class BookingEngine:
         return names
 
     def _after(self, names: Iterable[str], document: Document) -> list[Node]:
-        now = self.reports.now()
-        seen = self.reports.read(names)
+        now = self.heartbeats.now()
+        seen = self.heartbeats.read(names)
         return [self._view(name, document.nodes[name], seen.get(name), now) for name in names]
 
     def _view(self, name: str, booking: Booking | None, seen: Seen | None, now: float) -> Node:
@@ -112,6 +112,6 @@ class BookingEngine:
     def journal(self, line: dict[str, Any]) -> None:
         """Append one line to the journal, with the version and the file server's time. What happened stands anyway."""
         try:
-            self.state.record({"version": 1, "time": round(self.reports.now(), 3), **line})
+            self.store.record({"version": 1, "time": round(self.heartbeats.now(), 3), **line})
         except OSError as exc:
             log.warning("the journal of %s cannot be written: %s", self.partition.name, exc)

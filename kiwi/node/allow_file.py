@@ -36,12 +36,12 @@ class Entry(NamedTuple):
     until: int
 
 
-def render(boot_id: str, entry: Entry | None, said: list[str]) -> str:
+def render(boot_id: str, entry: Entry | None, refusal: list[str]) -> str:
     """Return the file's text."""
     lines = [f"kiwi-allow {VERSION}", f"boot {boot_id}"]
     if entry:
         lines.append(f"user {entry.user} {entry.start} {entry.until}")
-    lines += [f"say {line}" for line in said]
+    lines += [f"say {line}" for line in refusal]
     return "\n".join([*lines, "end", ""])
 
 

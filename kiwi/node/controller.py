@@ -43,15 +43,15 @@ class _Cleaner(NamedTuple):
     child: Forked
 
 
-class Keeper:
-    """Keeps the gate of node `config.node`; `tell` gets one event for each transition."""
+class NodeController:
+    """Keeps the gate of node `config.node`; `emit` gets one event for each transition."""
 
     def __init__(
-        self, config: Config, boot: Boot, tell: Callable[[dict[str, Any]], None], path: Path = allow_file.PATH
+        self, config: Config, boot: Boot, emit: Callable[[dict[str, Any]], None], path: Path = allow_file.PATH
     ) -> None:
         self._config = config
         self._boot = boot
-        self._tell = tell
+        self._emit = emit
         self._path = path
         self._text = ""
         self._booking: Booking | None = None
@@ -103,7 +103,7 @@ class Keeper:
     def _report(self, booking: Booking | None, live: bool, holder: Booking | None) -> Report:
         state = self._name_state(booking, live)
         if state != self._state:
-            self._tell({"event": state, "booking": booking and booking.id, "user": booking and booking.user})
+            self._emit({"event": state, "booking": booking and booking.id, "user": booking and booking.user})
             self._state = state
         return Report(
             node=self._config.node,
@@ -123,12 +123,12 @@ class Keeper:
 
     def _move_gate(self, live: Booking | None) -> None:
         entry = allow_file.Entry(live.user, math.floor(self._start), math.floor(self._end)) if live else None
-        text = allow_file.render(self._boot.id, entry, self._said(live))
+        text = allow_file.render(self._boot.id, entry, self._refusal(live))
         if text != self._text:
             allow_file.write(self._path, text)
             self._text = text
 
-    def _said(self, live: Booking | None) -> list[str]:
+    def _refusal(self, live: Booking | None) -> list[str]:
         """Return what the gate says to those whom it refuses."""
         node, booking = self._config.node, self._booking
         command = f"on the login node: kiwi alloc -w {node} -t 3600"

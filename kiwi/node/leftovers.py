@@ -61,7 +61,7 @@ def remove_files(uids: Sequence[range], roots: Sequence[str]) -> None:
     for root in roots:
         with contextlib.suppress(FileNotFoundError):
             device = os.stat(root).st_dev
-            for _, folders, files, number in os.fwalk(root, topdown=False, onerror=_tell):
+            for _, folders, files, number in os.fwalk(root, topdown=False, onerror=_note_unread):
                 for name in files + folders:
                     _remove(name, number, uids, device)
 
@@ -74,7 +74,7 @@ def _remove(name: str, folder: int, uids: Sequence[range], device: int) -> None:
             (os.rmdir if is_folder else os.unlink)(name, dir_fd=folder)
 
 
-def _tell(error: OSError) -> None:
+def _note_unread(error: OSError) -> None:
     log.debug("not searched: %s", error)
 
 

@@ -37,7 +37,7 @@ class Job(NamedTuple):
         return self.reason.partition("UnavailableNodes:")[2].rstrip(")")
 
 
-class Why(NamedTuple):
+class Explanation(NamedTuple):
     """What keeps a job, and what its owner can do."""
 
     what: str
@@ -47,80 +47,90 @@ class Why(NamedTuple):
 WAIT = "Nothing to do: it starts by itself. scontrol show job {id} has Slurm's own estimate (StartTime)."
 LIMIT = "Wait until other jobs of yours end, or ask for less; an admin sees the limits with sacctmgr."
 STATES = {
-    "CONFIGURING": Why("it has its nodes, which are being powered up", "Nothing to do: it starts when they are."),
-    "RUNNING": Why("it runs", "Nothing to do."),
-    "COMPLETING": Why("it has ended, and its nodes are being tidied up", "Nothing to do."),
-    "COMPLETED": Why("it has ended well", "Nothing to do."),
-    "CANCELLED": Why("it was cancelled", "Submit it again if it was not meant to be."),
-    "FAILED": Why("it has ended with an error ({reason})", "Read its output, slurm-{id}.out where no name was given."),
-    "TIMEOUT": Why("it ran into its time limit", "Submit it again with more time (-t)."),
-    "NODE_FAIL": Why("a node of its failed", "Submit it again; with --requeue Slurm does so by itself."),
-    "OUT_OF_MEMORY": Why("it used more memory than it had asked for", "Submit it again with more (--mem)."),
-    "PREEMPTED": Why("it had to make room for another job", "Submit it again; with --requeue Slurm does so by itself."),
-    "SUSPENDED": Why("it is suspended", "An admin continues it: scontrol resume {id}"),
-    "BOOT_FAIL": Why("a node of its did not start", "Ask an admin for: reconfigure why NODE"),
+    "CONFIGURING": Explanation(
+        "it has its nodes, which are being powered up", "Nothing to do: it starts when they are."
+    ),
+    "RUNNING": Explanation("it runs", "Nothing to do."),
+    "COMPLETING": Explanation("it has ended, and its nodes are being tidied up", "Nothing to do."),
+    "COMPLETED": Explanation("it has ended well", "Nothing to do."),
+    "CANCELLED": Explanation("it was cancelled", "Submit it again if it was not meant to be."),
+    "FAILED": Explanation(
+        "it has ended with an error ({reason})", "Read its output, slurm-{id}.out where no name was given."
+    ),
+    "TIMEOUT": Explanation("it ran into its time limit", "Submit it again with more time (-t)."),
+    "NODE_FAIL": Explanation("one of its nodes failed", "Submit it again; with --requeue Slurm does so by itself."),
+    "OUT_OF_MEMORY": Explanation("it used more memory than it had asked for", "Submit it again with more (--mem)."),
+    "PREEMPTED": Explanation(
+        "it had to make room for another job", "Submit it again; with --requeue Slurm does so by itself."
+    ),
+    "SUSPENDED": Explanation("it is suspended", "An admin continues it: scontrol resume {id}"),
+    "BOOT_FAIL": Explanation("one of its nodes did not start", "Ask an admin for: reconfigure why NODE"),
 }
 # The longest prefix of the reason counts.
 REASONS = {
-    "None": Why("Slurm has not looked at it yet", "Look again in a few seconds."),
-    "Resources": Why("it is next in line, and what it asks for is in use", WAIT),
-    "Priority": Why("other jobs are before it in the line", WAIT),
-    "Dependency": Why("it waits for another job ({dependency})", "Nothing to do: it goes on when that one is through."),
-    "DependencyNeverSatisfied": Why(
+    "None": Explanation("Slurm has not looked at it yet", "Look again in a few seconds."),
+    "Resources": Explanation("it is next in line, and what it asks for is in use", WAIT),
+    "Priority": Explanation("other jobs are before it in the line", WAIT),
+    "Dependency": Explanation(
+        "it waits for another job ({dependency})", "Nothing to do: it goes on when that one is through."
+    ),
+    "DependencyNeverSatisfied": Explanation(
         "the job that it waits for ended in another way ({dependency}), so it never starts",
         "scancel {id}, and submit it again without that dependency.",
     ),
-    "BeginTime": Why(
+    "BeginTime": Explanation(
         "it must not begin before {start}: it was asked so, or it is a job whose node failed to start "
         "(Slurm puts such a job back for a minute)",
         "Wait, or have it tried at once: scontrol update jobid={id} starttime=now",
     ),
-    "JobHeldUser": Why("its owner holds it", "scontrol release {id}"),
-    "JobHeldAdmin": Why("an admin holds it", "Ask the admin, who can: scontrol release {id}"),
-    "job requeued in held state": Why("it was put back and is held", "scontrol release {id}"),
-    "launch failed requeued held": Why(
+    "JobHeldUser": Explanation("its owner holds it", "scontrol release {id}"),
+    "JobHeldAdmin": Explanation("an admin holds it", "Ask the admin, who can: scontrol release {id}"),
+    "job requeued in held state": Explanation("it was put back and is held", "scontrol release {id}"),
+    "launch failed requeued held": Explanation(
         "it could not be launched on its node, was put back and is held", "scontrol release {id}"
     ),
-    "PartitionNodeLimit": Why(
+    "PartitionNodeLimit": Explanation(
         "it asks for more nodes ({size}) than partition {partition} has or allows",
         "sinfo -p {partition}; then: scontrol update jobid={id} numnodes=N",
     ),
-    "PartitionTimeLimit": Why(
+    "PartitionTimeLimit": Explanation(
         "its time limit is longer than partition {partition} allows",
         "sinfo -p {partition} -o %l; then: scontrol update jobid={id} timelimit=TIME",
     ),
-    "PartitionDown": Why("partition {partition} takes jobs but starts none", "Ask an admin."),
-    "PartitionInactive": Why("partition {partition} is closed", "Ask an admin, or use another partition (-p)."),
-    "ReqNodeNotAvail": Why(
+    "PartitionDown": Explanation("partition {partition} takes jobs but starts none", "Ask an admin."),
+    "PartitionInactive": Explanation("partition {partition} is closed", "Ask an admin, or use another partition (-p)."),
+    "ReqNodeNotAvail": Explanation(
         "a node that it needs is down, drained, reserved or not free",
         "sinfo -R shows why nodes are out of service. Without -w the job takes any other node.",
     ),
-    "ReqNodeNotAvail, May be reserved": Why(
+    "ReqNodeNotAvail, May be reserved": Explanation(
         "the node that it names is in use, being powered down, or kept for a job before it", WAIT
     ),
-    "Nodes required for job are DOWN": Why(
+    "Nodes required for job are DOWN": Explanation(
         "nodes that it needs are down, drained or reserved", "sinfo -R shows why nodes are out of service."
     ),
-    "NodeDown": Why("a node that it needs is down", "sinfo -R shows why nodes are out of service."),
-    "BadConstraints": Why(
+    "NodeDown": Explanation("a node that it needs is down", "sinfo -R shows why nodes are out of service."),
+    "BadConstraints": Explanation(
         "no node can ever be what it asks for ({size} nodes of partition {partition})",
         "scancel {id}; compare what it asks for with: sinfo -p {partition} -N -l",
     ),
-    "Reservation": Why("it waits for its reservation to begin", "scontrol show reservation"),
-    "ReservationDeleted": Why("its reservation is gone", "scancel {id}, and submit it again without it."),
-    "Licenses": Why("the licences that it asks for are in use", WAIT),
-    "JobArrayTaskLimit": Why("as many tasks of its array run as may run at once (%N in --array)", WAIT),
-    "Prolog": Why("its nodes are being made ready", "Nothing to do."),
-    "Cleaning": Why("it was put back, and its last run is being tidied up", "Nothing to do."),
-    "InvalidAccount": Why("its account is not valid", "scontrol update jobid={id} account=NAME"),
-    "InvalidQOS": Why("its quality of service (QOS) is not valid", "scontrol update jobid={id} qos=NAME"),
-    "AccountNotAllowed": Why("its account may not use partition {partition}", "Use another one (-A)."),
-    "QOSNotAllowed": Why("its QOS may not be used in partition {partition}", "Use another one (--qos)."),
-    "QOS": Why("a limit of its QOS is reached ({reason})", LIMIT),
-    "Assoc": Why("a limit of its account or user is reached ({reason})", LIMIT),
-    "Max": Why("a limit is reached ({reason})", LIMIT),
+    "Reservation": Explanation("it waits for its reservation to begin", "scontrol show reservation"),
+    "ReservationDeleted": Explanation("its reservation is gone", "scancel {id}, and submit it again without it."),
+    "Licenses": Explanation("the licences that it asks for are in use", WAIT),
+    "JobArrayTaskLimit": Explanation("as many tasks of its array run as may run at once (%N in --array)", WAIT),
+    "Prolog": Explanation("its nodes are being made ready", "Nothing to do."),
+    "Cleaning": Explanation("it was put back, and its last run is being tidied up", "Nothing to do."),
+    "InvalidAccount": Explanation("its account is not valid", "scontrol update jobid={id} account=NAME"),
+    "InvalidQOS": Explanation("its quality of service (QOS) is not valid", "scontrol update jobid={id} qos=NAME"),
+    "AccountNotAllowed": Explanation("its account may not use partition {partition}", "Use another one (-A)."),
+    "QOSNotAllowed": Explanation("its QOS may not be used in partition {partition}", "Use another one (--qos)."),
+    "QOS": Explanation("a limit of its QOS is reached ({reason})", LIMIT),
+    "Assoc": Explanation("a limit of its account or user is reached ({reason})", LIMIT),
+    "Max": Explanation("a limit is reached ({reason})", LIMIT),
 }
-UNKNOWN = Why("Slurm says: {reason}", "man squeue explains the reason; scontrol show job {id} shows all of the job.")
+UNKNOWN = Explanation(
+    "Slurm says: {reason}", "man squeue explains the reason; scontrol show job {id} shows all of the job."
+)
 
 
 def parse(text: str) -> list[Job]:
@@ -157,7 +167,7 @@ def find(number: str, call: Callable[[list[str]], str]) -> Job:
     return found[0]
 
 
-def explain(job: Job) -> Why:
+def explain(job: Job) -> Explanation:
     """What keeps a job, and what its owner can do."""
     reason = job.reason.replace("_", " ")
     known = [key for key in REASONS if reason.lower().startswith(key.lower())]
@@ -166,7 +176,7 @@ def explain(job: Job) -> Why:
     else:
         found = REASONS[max(known, key=len)] if known else UNKNOWN
     words = {**job._asdict(), "start": job.start.replace("T", " ") or "its time"}
-    return Why(found.what.format(**words), found.todo.format(**words))
+    return Explanation(found.what.format(**words), found.todo.format(**words))
 
 
 def sentence(job: Job) -> str:

@@ -43,7 +43,7 @@ class Provider(Protocol):
         """Make what the machines of the cluster share: network and data."""
 
     def observe(self) -> tuple[Machine, ...]:
-        """All machines and remains of machines of the cluster, by name."""
+        """All machines and leftovers of machines of the cluster, by name."""
 
     def clear(self, name: str, instance: str | None = None) -> None:
         """Remove one instance of a node, or all of that name; nothing to do where there is none."""

@@ -62,7 +62,7 @@ class LocalProvider:
         self._script("network.sh", "up", self._network())
 
     def observe(self) -> tuple[Machine, ...]:
-        """All machines and remains of machines of the cluster, by name."""
+        """All machines and leftovers of machines of the cluster, by name."""
         folders = sorted((self.folder / "machines").glob("*.*"), key=lambda folder: folder.name.lstrip("."))
         return tuple(self._machine(folder) for folder in folders)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kiwi.booking.store import State
+from kiwi.booking.store import Store
 from kiwi.common.errors import KiwiError, UnreachableError
 
 DOCUMENT = {
@@ -18,14 +18,14 @@ DOCUMENT = {
 }
 
 
-def state(tmp_path: Path, document: object, number: int = 7) -> State:
+def store(tmp_path: Path, document: object, number: int = 7) -> Store:
     (tmp_path / "generations").mkdir()
     (tmp_path / "generations" / f"{number:012d}.json").write_text(json.dumps(document))
-    return State(tmp_path, "lab-1")
+    return Store(tmp_path, "lab-1")
 
 
 def test_it_is_read_without_a_hint(tmp_path: Path) -> None:
-    found = state(tmp_path, DOCUMENT).latest()
+    found = store(tmp_path, DOCUMENT).latest()
     assert found.generation == 7
     assert (found.nodes["lab-1"].user, found.nodes["lab-1"].until) == ("alice", 1795276000.0)
 
@@ -42,9 +42,9 @@ def test_it_is_read_without_a_hint(tmp_path: Path) -> None:
 )
 def test_a_damaged_one_is_refused_by_name(tmp_path: Path, wrong: object) -> None:
     with pytest.raises(KiwiError, match=r"000000000007\.json is damaged"):
-        state(tmp_path, wrong).latest()
+        store(tmp_path, wrong).latest()
 
 
 def test_an_empty_share_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="holds no booking state"):
-        State(tmp_path, "lab-1").latest()
+        Store(tmp_path, "lab-1").latest()

@@ -60,7 +60,7 @@ class Lab:
             authorization._user_named = lambda name: User(name, 10002)
             os.dup2(os.open(self.folder / f"{node}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
             running = Agent(settings(node, role, self.state), self.folder / f"{node}.sock", self.folder / "allow")
-            running._worker._uid = None
+            running._storage._uid = None
             while True:
                 running.poll()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kiwi.agent import storage_child as module
-from kiwi.agent.storage_child import Worker
+from kiwi.agent.storage_child import StorageChild
 from kiwi.common.errors import BusyError, UnreachableError
 
 
@@ -28,37 +28,37 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    made = Worker(serve, None, deadline=0.2)
+def storage() -> Iterator[StorageChild]:
+    made = StorageChild(serve, None, deadline=0.2)
     yield made
     made.close()
 
 
-def test_one_child_serves_all(worker: Worker) -> None:
-    first = worker.call({"do": "x"})
+def test_one_child_serves_all(storage: StorageChild) -> None:
+    first = storage.call({"do": "x"})
     assert first["pid"] not in (os.getpid(), 0)
-    assert worker.call({"do": "x", "size": 1 << 20})["big"] == "x" * (1 << 20)
-    assert worker.call({"do": "x"})["pid"] == first["pid"]
+    assert storage.call({"do": "x", "size": 1 << 20})["big"] == "x" * (1 << 20)
+    assert storage.call({"do": "x"})["pid"] == first["pid"]
 
 
-def test_errors_keep_kind_and_hint(worker: Worker) -> None:
+def test_errors_keep_kind_and_hint(storage: StorageChild) -> None:
     with pytest.raises(BusyError) as caught:
-        worker.call({"do": "busy"})
+        storage.call({"do": "busy"})
     assert (caught.value.args[0], caught.value.hint) == ("held", "wait")
     with pytest.raises(UnreachableError, match="Input/output"):
-        worker.call({"do": "io"})
-    assert worker.call({"do": "x"})
+        storage.call({"do": "io"})
+    assert storage.call({"do": "x"})
 
 
 @pytest.mark.parametrize("how", ["hang", "die"])
 def test_a_hung_or_dead_child_is_an_error_then_replaced(
-    worker: Worker, how: str, monkeypatch: pytest.MonkeyPatch
+    storage: StorageChild, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = worker.call({"do": "x"})["pid"]
+    first = storage.call({"do": "x"})["pid"]
     with pytest.raises(UnreachableError, match="does not answer"):
-        worker.call({"do": how})
+        storage.call({"do": how})
     with pytest.raises(UnreachableError, match="does not answer"):
-        worker.call({"do": "x"})
+        storage.call({"do": "x"})
     later = time.monotonic() + module.REST
     monkeypatch.setattr(module.time, "monotonic", lambda: later)
-    assert worker.call({"do": "x"})["pid"] != first
+    assert storage.call({"do": "x"})["pid"] != first

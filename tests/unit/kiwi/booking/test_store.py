@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kiwi.booking.rules import Booking, Document
-from kiwi.booking.store import State
+from kiwi.booking.store import Store
 from kiwi.common.children import fork
 from kiwi.common.errors import KiwiError, UnreachableError
 
@@ -22,7 +22,7 @@ def book(document: Document, name: str, user: str = "alice") -> Document:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    State(tmp_path, "login").create()
+    Store(tmp_path, "login").create()
     yield tmp_path
 
 
@@ -34,7 +34,7 @@ def killed_at(root: Path, where: str, name: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def body(_: socket.socket) -> None:
-        State(root, "victim", step=step).update(lambda d: book(d, name))
+        Store(root, "victim", step=step).update(lambda d: book(d, name))
 
     child = fork(body)
     _, status = os.waitpid(child.pid, 0)
@@ -43,7 +43,7 @@ def killed_at(root: Path, where: str, name: str) -> None:
 
 
 def test_layout_and_modes(root: Path) -> None:
-    State(root, "login").update(lambda d: book(d, "lab-1"))
+    Store(root, "login").update(lambda d: book(d, "lab-1"))
     assert sorted(p.name for p in (root / "generations").iterdir()) == ["000000000000.json", "000000000001.json"]
     assert os.readlink(root / "CURRENT") == "generations/000000000001.json"
     assert (root / "generations/000000000001.json").stat().st_mode & 0o777 == 0o600
@@ -51,17 +51,17 @@ def test_layout_and_modes(root: Path) -> None:
 
 
 def test_create_again_changes_nothing(root: Path) -> None:
-    State(root, "login").update(lambda d: book(d, "lab-1"))
-    State(root, "other").create()
-    assert State(root, "other").latest().generation == 1
+    Store(root, "login").update(lambda d: book(d, "lab-1"))
+    Store(root, "other").create()
+    assert Store(root, "other").latest().generation == 1
 
 
 def test_sixteen_processes_lose_no_booking(root: Path) -> None:
     def body(channel: socket.socket) -> None:
         writer = int(channel.recv(9))
-        state = State(root, f"w{writer}")
+        store = Store(root, f"w{writer}")
         for number in range(10):
-            state.update(lambda d, n=f"lab-{writer}-{number}": book(d, n))  # type: ignore[misc]
+            store.update(lambda d, n=f"lab-{writer}-{number}": book(d, n))  # type: ignore[misc]
 
     children = [fork(body) for _ in range(16)]
     for number, child in enumerate(children):
@@ -69,13 +69,13 @@ def test_sixteen_processes_lose_no_booking(root: Path) -> None:
     assert [os.waitpid(c.pid, 0)[1] for c in children] == [0] * 16
     for child in children:
         child.channel.close()
-    document = State(root, "reader").latest()
+    document = Store(root, "reader").latest()
     assert document.generation == 160
     assert len(document.nodes) == 160
 
 
 def test_the_slower_of_two_writers_sees_the_other(root: Path) -> None:
-    rival = State(root, "rival")
+    rival = Store(root, "rival")
     seen = []
 
     def change(document: Document) -> Document:
@@ -84,7 +84,7 @@ def test_the_slower_of_two_writers_sees_the_other(root: Path) -> None:
         seen.append(dict(document.nodes))
         return book(document, "lab-2")
 
-    document = State(root, "login").update(change)
+    document = Store(root, "login").update(change)
     assert [list(nodes) for nodes in seen] == [[], ["lab-1"]]
     assert set(document.nodes) == {"lab-1", "lab-2"}
 
@@ -94,17 +94,17 @@ def test_the_slower_of_two_writers_sees_the_other(root: Path) -> None:
 )
 def test_a_writer_killed_half_way(root: Path, where: str, booked: bool) -> None:
     killed_at(root, where, "lab-1")
-    state = State(root, "login")
-    assert ("lab-1" in state.latest().nodes) is booked
-    assert set(state.update(lambda d: book(d, "lab-2")).nodes) == ({"lab-1", "lab-2"} if booked else {"lab-2"})
-    assert State(root, "fresh").latest() == state.latest()
+    store = Store(root, "login")
+    assert ("lab-1" in store.latest().nodes) is booked
+    assert set(store.update(lambda d: book(d, "lab-2")).nodes) == ({"lab-1", "lab-2"} if booked else {"lab-2"})
+    assert Store(root, "fresh").latest() == store.latest()
 
 
 def test_a_left_temporary_name_is_never_written_through(root: Path) -> None:
     killed_at(root, "linked", "lab-1")
     before = (root / "generations/000000000001.json").read_bytes()
     for number in range(5):
-        State(root, "victim").update(lambda d, n=f"lab-9{number}": book(d, n))  # type: ignore[misc]
+        Store(root, "victim").update(lambda d, n=f"lab-9{number}": book(d, n))  # type: ignore[misc]
     assert (root / "generations/000000000001.json").read_bytes() == before
 
 
@@ -116,10 +116,10 @@ def test_a_lost_reply_is_settled_by_the_link_count(root: Path, monkeypatch: pyte
         raise FileExistsError(17, "the server did it; the answer was lost and the client asked again")
 
     monkeypatch.setattr(os, "link", lossy)
-    document = State(root, "login").update(lambda d: book(d, "lab-1"))
+    document = Store(root, "login").update(lambda d: book(d, "lab-1"))
     monkeypatch.undo()
     assert document.generation == 1
-    assert State(root, "reader").latest() == document
+    assert Store(root, "reader").latest() == document
 
 
 def test_an_error_of_the_share_is_not_a_lost_race(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,25 +128,25 @@ def test_an_error_of_the_share_is_not_a_lost_race(root: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "link", broken)
     with pytest.raises(OSError, match="Input/output"):
-        State(root, "login").update(lambda d: book(d, "lab-1"))
+        Store(root, "login").update(lambda d: book(d, "lab-1"))
     assert not list((root / "tmp").iterdir())
 
 
 def test_a_writer_older_than_a_minute_gives_up(root: Path) -> None:
     ticks = iter([0.0, 61.0])
     with pytest.raises(UnreachableError, match="over a minute"):
-        State(root, "slow", monotonic=lambda: next(ticks)).update(lambda d: book(d, "lab-1"))
-    assert State(root, "login").latest().generation == 0
+        Store(root, "slow", monotonic=lambda: next(ticks)).update(lambda d: book(d, "lab-1"))
+    assert Store(root, "login").latest().generation == 0
 
 
 @pytest.mark.parametrize("hint", [None, "generations/000000000000.json", "generations/000000000099.json", "x/y"])
 def test_a_wrong_hint_misleads_nobody(root: Path, hint: str | None) -> None:
     for name in ("lab-1", "lab-2", "lab-3"):
-        State(root, "login").update(lambda d, n=name: book(d, n))  # type: ignore[misc]
+        Store(root, "login").update(lambda d, n=name: book(d, n))  # type: ignore[misc]
     (root / "CURRENT").unlink()
     if hint:
         (root / "CURRENT").symlink_to(hint)
-    assert State(root, "reader").latest().generation == 3
+    assert Store(root, "reader").latest().generation == 3
 
 
 @pytest.mark.parametrize(
@@ -164,32 +164,32 @@ def test_a_wrong_hint_misleads_nobody(root: Path, hint: str | None) -> None:
 def test_a_torn_document_is_an_error_and_nobody_writes_after_it(root: Path, text: str) -> None:
     (root / "generations/000000000001.json").write_text(text)
     with pytest.raises(KiwiError, match="damaged"):
-        State(root, "login").latest()
+        Store(root, "login").latest()
     with pytest.raises(KiwiError, match="damaged"):
-        State(root, "login").update(lambda d: book(d, "lab-1"))
+        Store(root, "login").update(lambda d: book(d, "lab-1"))
 
 
 def test_a_share_that_is_not_mounted(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="no booking state"):
-        State(tmp_path, "lab-1").latest()
+        Store(tmp_path, "lab-1").latest()
 
 
 def test_a_sleeper_does_not_take_an_old_generation_for_the_newest(root: Path) -> None:
-    sleeper, state = State(root, "sleeper"), State(root, "login")
+    sleeper, store = Store(root, "sleeper"), Store(root, "login")
     sleeper.latest()
     for name in ("lab-1", "lab-2", "lab-3"):
-        state.update(lambda d, n=name: book(d, n))  # type: ignore[misc]
+        store.update(lambda d, n=name: book(d, n))  # type: ignore[misc]
     for old in sorted((root / "generations").iterdir())[:-1]:
         old.unlink()
     assert sleeper.latest().generation == 3
 
 
 def test_prune_keeps_a_day_and_the_newest(root: Path) -> None:
-    state = State(root, "login")
+    store = Store(root, "login")
     for name in ("lab-1", "lab-2"):
-        state.update(lambda d, n=name: book(d, n))  # type: ignore[misc]
+        store.update(lambda d, n=name: book(d, n))  # type: ignore[misc]
     (root / "tmp/left").write_text("x")
     written = (root / "generations/000000000002.json").stat().st_mtime
-    assert state.prune(written + 86000) == 0
-    assert state.prune(written + 2 * 86400) == 3
-    assert State(root, "reader").latest().generation == 2
+    assert store.prune(written + 86000) == 0
+    assert store.prune(written + 2 * 86400) == 3
+    assert Store(root, "reader").latest().generation == 2

@@ -12,7 +12,7 @@ from kiwi.booking.rules import Booking, Report
 from kiwi.common.settings import Config, Partition
 from kiwi.node import controller
 from kiwi.node.cleanup import Target
-from kiwi.node.controller import Boot, Keeper
+from kiwi.node.controller import Boot, NodeController
 from kiwi.node.processes import Process
 
 ALICE = Booking("a1", "alice", 10001, 1000.0, 1060.0)
@@ -29,20 +29,20 @@ CONFIG = Config(
 
 
 class Node:
-    """A keeper on a machine whose clock moves when it is told."""
+    """A controller on a machine whose clock moves when it is told."""
 
     def __init__(self, folder: Path) -> None:
         self.time = 50.0
         self.events: list[dict[str, Any]] = []
         self.allow = folder / "allow"
-        self.keeper = Keeper(CONFIG, Boot("boot", lambda: self.time), self.events.append, self.allow)
+        self.controller = NodeController(CONFIG, Boot("boot", lambda: self.time), self.events.append, self.allow)
 
     def settle(self) -> Report:
         """Let a clean-up that began end, then step once more."""
-        self.keeper.step()
-        while self.keeper.due() == controller.STEP:
-            self.keeper.step()
-        return self.keeper.step()
+        self.controller.step()
+        while self.controller.due() == controller.STEP:
+            self.controller.step()
+        return self.controller.step()
 
     def users(self) -> list[str]:
         return [line for line in self.allow.read_text().splitlines() if line.startswith("user ")]
@@ -53,17 +53,17 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr(controller, "clean", lambda target: [])
     made = Node(tmp_path)
     yield made
-    made.keeper.close()
+    made.controller.close()
 
 
 def test_a_booking_opens_the_gate_and_its_end_closes_it(node: Node) -> None:
-    node.keeper.observe(ALICE, None, now=1000.0)
-    report = node.keeper.step()
+    node.controller.observe(ALICE, None, now=1000.0)
+    report = node.controller.step()
     assert (report.state, report.open, report.cleaned) == ("booked", "a1", None)
     assert node.users() == ["user alice 50 110"]
-    assert node.keeper.due() == 60
+    assert node.controller.due() == 60
     node.time = 110.0
-    report = node.keeper.step()
+    report = node.controller.step()
     assert (report.state, report.open, node.users()) == ("cleaning", None, [])
     report = node.settle()
     assert (report.state, report.cleaned) == ("free", "a1")
@@ -71,38 +71,38 @@ def test_a_booking_opens_the_gate_and_its_end_closes_it(node: Node) -> None:
 
 
 def test_the_end_needs_no_share(node: Node) -> None:
-    node.keeper.observe(ALICE, None, now=1000.0)
-    node.keeper.step()
+    node.controller.observe(ALICE, None, now=1000.0)
+    node.controller.step()
     node.time = 1e6
     assert node.settle().cleaned == "a1"
 
 
 def test_a_server_clock_stepped_back_prolongs_nothing(node: Node) -> None:
-    node.keeper.observe(ALICE, None, now=1000.0)
-    node.keeper.observe(ALICE, None, now=500.0)
-    node.keeper.step()
+    node.controller.observe(ALICE, None, now=1000.0)
+    node.controller.observe(ALICE, None, now=500.0)
+    node.controller.step()
     assert node.users() == ["user alice 50 110"]
-    node.keeper.observe(ALICE, None, now=1030.0)
-    node.keeper.step()
+    node.controller.observe(ALICE, None, now=1030.0)
+    node.controller.step()
     assert node.users() == ["user alice 50 80"]
 
 
 def test_a_kill_ends_at_once(node: Node) -> None:
-    node.keeper.observe(ALICE, None, now=1000.0)
-    node.keeper.step()
-    node.keeper.observe(ALICE._replace(until=1001.0), None, now=1001.0)
+    node.controller.observe(ALICE, None, now=1000.0)
+    node.controller.step()
+    node.controller.observe(ALICE._replace(until=1001.0), None, now=1001.0)
     assert node.settle().cleaned == "a1"
 
 
 def test_after_a_restart_a_confirmed_booking_is_not_cleaned_again(node: Node) -> None:
-    node.keeper.observe(ALICE, "a1", now=2000.0)
-    assert node.keeper.step().state == "free"
+    node.controller.observe(ALICE, "a1", now=2000.0)
+    assert node.controller.step().state == "free"
     assert "lab-1 is free" in node.allow.read_text()
 
 
 def test_after_a_reboot_an_unconfirmed_booking_is_cleaned_first(node: Node) -> None:
-    node.keeper.observe(ALICE, "a0", now=2000.0)
-    assert node.keeper.step().state == "cleaning"
+    node.controller.observe(ALICE, "a0", now=2000.0)
+    assert node.controller.step().state == "cleaning"
     assert node.users() == []
     assert node.settle().cleaned == "a1"
 
@@ -112,7 +112,7 @@ def test_survivors_make_the_node_dirty_until_a_later_cleanup_finds_none(
 ) -> None:
     left = [Process(77, "x\x1b[2J", frozenset({10001}))]
     monkeypatch.setattr(controller, "clean", lambda target: left)
-    node.keeper.observe(ALICE, None, now=2000.0)
+    node.controller.observe(ALICE, None, now=2000.0)
     report = node.settle()
     assert (report.state, report.cleaned) == ("dirty", None)
     assert report.message == r"still there: 77 'x\x1b[2J'"
@@ -130,7 +130,7 @@ def test_a_cleanup_that_dies_makes_the_node_dirty(
         raise OSError("disk")
 
     monkeypatch.setattr(controller, "clean", die)
-    node.keeper.observe(ALICE, None, now=2000.0)
+    node.controller.observe(ALICE, None, now=2000.0)
     assert node.settle().message == "the clean-up failed (1)"
     assert "disk" in capfd.readouterr().err
 
@@ -143,6 +143,6 @@ def test_system_and_bypass_users_are_never_cleaned(
         raise AssertionError(target)
 
     monkeypatch.setattr(controller, "clean", never)
-    node.keeper.observe(ALICE._replace(user=user, uid=uid), None, now=2000.0)
-    node.keeper.step()
-    assert node.keeper.step().state == "free"
+    node.controller.observe(ALICE._replace(user=user, uid=uid), None, now=2000.0)
+    node.controller.step()
+    assert node.controller.step().state == "free"
