@@ -1,4 +1,9 @@
-"""Who may ask the agent for what: turns a caller and a request into a call of the storage."""
+"""Decide who may ask the agent for what, and turn a good request into a call of the storage child.
+
+Everybody may see all nodes. A user may book and release for nobody else;
+root and the `admins` of the configuration may, and only they may release what a
+user holds who is gone.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,11 @@ from kiwi.common.settings import NAME, Config, Partition
 from kiwi.engines.base import User
 from kiwi.node.processes import is_system
 
-GONE = 2**32 - 2  # the uid of nobody: for a holder who is no longer a user
+GONE = 2**32 - 2  # for a holder who is no longer a user: the highest uid, which no user has (chown(2): -1 means none)
 
 
 class Authorizer:
-    """Answers callers; `emit` gets one event for each that is refused as garbage or for lack of rights."""
+    """Answer callers; pass an event to `emit` for each who is refused, as garbage or for lack of rights."""
 
     def __init__(self, config: Config, storage: StorageChild, emit: Callable[[dict[str, Any]], None]) -> None:
         self._config = config
@@ -25,7 +30,11 @@ class Authorizer:
         self._emit = emit
 
     def handle(self, peer: Peer, request: Request) -> dict[str, Any]:
-        """Return the answer to a good request. Raises KiwiError with what the caller shall read."""
+        """Return the answer to a good request, as the protocol has it.
+
+        Raise UsageError if the caller may not ask that, or names what is not
+        there, and whatever KiwiError the storage answers with.
+        """
         if request.op == "info":
             return self._info(request)
         user = self._for_whom(peer, request)
@@ -36,11 +45,11 @@ class Authorizer:
         return self._storage.call(call)
 
     def refused(self, peer: Peer, reason: str) -> None:
-        """Write a refusal to the journal."""
+        """Emit the event `refused`: who was refused, as the kernel knows them, and for what reason."""
         self._emit({"event": "refused", "uid": peer.uid, "pid": peer.pid, "reason": reason})
 
     def _info(self, request: Request) -> dict[str, Any]:
-        """Return the nodes of one partition, or of all where none is named."""
+        """Return the nodes of one partition, or of all if none is named."""
         if request.nodes or request.partition not in (None, "all"):
             parts = [self._partition(request)]
         else:
@@ -51,7 +60,7 @@ class Authorizer:
         return {"nodes": nodes}
 
     def _for_whom(self, peer: Peer, request: Request) -> User:
-        """Return the user whose bookings change. Raises UsageError where the caller may not act for them."""
+        """Return the user whose bookings change. Raise UsageError if the caller may not act for them."""
         caller = _user_of(peer.uid)
         if request.user is None or request.user == caller.name:
             user = caller
@@ -65,7 +74,10 @@ class Authorizer:
         return user
 
     def _partition(self, request: Request) -> Partition:
-        """Return the named partition, else the one that has the nodes, else the only one."""
+        """Return the named partition, else the one that has the nodes, else the only one.
+
+        Raise UsageError if that is not exactly one.
+        """
         parts = self._config.partitions
         if request.partition is not None:
             parts = tuple(p for p in parts if p.name == request.partition)

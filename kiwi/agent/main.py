@@ -1,4 +1,8 @@
-"""The agent of one machine: answers its users, keeps its gate, beats its heart. Started as `kiwi agent` by root."""
+"""Run the agent of one machine: answer its users, keep its gate, send its heartbeat.
+
+root starts it as `kiwi agent` (roles/booking/files/kiwi-agent.service). One
+thread and one loop; what may block is done in children.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +30,17 @@ from kiwi.node import allow_file
 from kiwi.node.controller import Boot, NodeController
 from kiwi.node.processes import KIWI
 
-TICK = 1.0  # seconds between two looks at the state
-PRUNE = 3600.0  # seconds between two removals of old generations
+TICK = 1.0  # seconds between two looks at the document
+PRUNE = 3600.0  # seconds between two removals of old generations, by the login node
 MOST_EVENTS = 1000  # kept for the journal while the share is away
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Agent:
-    """Everything the agent is made of; `poll` is one round of its loop."""
+    """Hold the parts of the agent together; `poll` is one round of its loop.
+
+    `path` is where its socket is made, `gate` is the allow file that it keeps.
+    """
 
     def __init__(self, config: Config, path: Path = protocol.SOCKET, gate: Path = allow_file.PATH) -> None:
         self._config = config
@@ -72,7 +79,7 @@ class Agent:
             self._controller.close()
 
     def _beat(self, now: float) -> bool:
-        """Beat in all partitions; return whether all went well."""
+        """Send the heartbeat to all partitions and return whether all took it; `now` is monotonic."""
         prune = self._config.role == "login" and now >= self._prune_at
         if prune:
             self._prune_at = now + PRUNE
@@ -85,7 +92,7 @@ class Agent:
         return not faults
 
     def _sync(self, controller: NodeController, report: Report | None) -> None:
-        """Bring the report (if any) and waiting events to the share, and what it says to the controller."""
+        """Bring the report (if any) and the waiting events to the share, and what is booked there to the controller."""
         call = {"do": "sync", "partition": self._partition, "events": self._events}
         try:
             found = self._storage.call({**call, "report": report and report._asdict()})
@@ -100,25 +107,25 @@ class Agent:
         self._observed = True
 
     def _transition(self, event: dict[str, Any]) -> None:
-        """Emit a transition of this node, here and in the state's journal."""
+        """Emit a transition of this node, and keep it for the journal on the share."""
         event = {**event, "node": self._config.node}
         emit(event)
         self._events = [*self._events[-MOST_EVENTS:], event]
 
     def _note(self, where: str, fault: str) -> None:
-        """Emit a fault once, and of its end."""
+        """Emit a fault when it begins and when it ends; an empty `fault` is none."""
         if self._faults.get(where, "") != fault:
             emit({"event": "fault" if fault else "mended", "where": where, "message": fault})
         self._faults[where] = fault
 
 
 def emit(event: dict[str, Any]) -> None:
-    """Print one line of JSON; systemd's journal keeps it, with the time."""
+    """Print one event as a line of JSON; systemd's journal keeps it, with the time."""
     print(json.dumps({"version": 1, **event}), flush=True)
 
 
 def run(path: Path = settings.PATH) -> int:
-    """Serve until TERM. Raises UsageError where the configuration has faults."""
+    """Serve until TERM and return the exit code. Raise UsageError if the configuration at `path` has faults."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _stop)
     agent = Agent(settings.load(path))
@@ -139,7 +146,7 @@ def _stop(*_: object) -> None:
 
 
 def _ready() -> None:
-    """Tell systemd that callers are answered (sd_notify)."""
+    """Notify systemd that callers are answered (sd_notify(3), $NOTIFY_SOCKET; @ begins an abstract name)."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

@@ -1,11 +1,11 @@
-"""What users and the agent say to each other through /run/kiwi/agent.sock: one line of JSON each way, then the end.
+"""Speak with the agent through /run/kiwi/agent.sock: one line of JSON each way, then the end.
 
 A request is an object with exactly these keys:
 
     {"version": 1, "op": "info" | "alloc" | "kill", "partition": "lab" | null,
      "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false}
 
-`seconds` and `dry_run` are read by alloc only; `user` is for admins. The answer
+`seconds` and `dry_run` are read by alloc only; `user` is for administrators. The answer
 is `{"result": {"nodes": [kiwi.engines.base.Node as an object, …]}}` or
 `{"error": {"kind": "BusyError", "message": "…", "hint": "…"}}`.
 """
@@ -28,7 +28,7 @@ ERRORS = {c.__name__: c for c in (KiwiError, UsageError, BusyError, UnreachableE
 
 
 class Request(NamedTuple):
-    """A checked request."""
+    """A checked request: `op` is info, alloc or kill, `seconds` how long to book; `user` None: the caller."""
 
     op: str
     partition: str | None = None
@@ -60,11 +60,12 @@ CHECKS = {
 
 
 def encode(request: Request) -> bytes:
+    """Return the line that carries `request`."""
     return json.dumps({"version": VERSION, **request._asdict()}).encode() + b"\n"
 
 
 def decode(data: bytes) -> Request:
-    """Return the request in `data`. Raises UsageError where it is not exactly one of this version."""
+    """Return the request in `data`. Raise UsageError if it is not exactly one, of this version."""
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError) as exc:
@@ -80,13 +81,13 @@ def decode(data: bytes) -> Request:
 
 
 def failure(error: KiwiError) -> dict[str, Any]:
-    """Return the answer that carries `error`."""
+    """Return the answer that carries `error`: its kind (a class of ERRORS, else KiwiError), message and hint."""
     kind = type(error).__name__ if type(error).__name__ in ERRORS else "KiwiError"
     return {"error": {"kind": kind, "message": error.args[0], "hint": error.hint}}
 
 
 def result(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the result in an answer, or raise the error that it carries."""
+    """Return the result in an answer. Raise the KiwiError that it carries instead, if it does."""
     if "error" in answer:
         error = answer["error"]
         raise ERRORS[error["kind"]](error["message"], hint=error["hint"])
@@ -95,7 +96,11 @@ def result(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def receive_line(channel: socket.socket, deadline: float) -> bytes:
-    """Read one line. Raises TimeoutError at `deadline` (monotonic), ConnectionError where the other side ends."""
+    """Return what comes up to the end of a line.
+
+    Raise TimeoutError at `deadline` (seconds of the monotonic clock) and
+    ConnectionError if the other side ends before.
+    """
     parts: list[bytes] = []
     while not parts or not parts[-1].endswith(b"\n"):
         left = deadline - time.monotonic()
@@ -112,7 +117,7 @@ def receive_line(channel: socket.socket, deadline: float) -> bytes:
 def ask(request: Request, path: Path = SOCKET, timeout: float = 10.0) -> dict[str, Any]:
     """Send `request` to the agent and return its result.
 
-    Raises UnreachableError where no agent answers within `timeout` seconds, and the KiwiError it answers with.
+    Raise UnreachableError if no agent answers within `timeout` seconds, and the KiwiError that it answers with.
     """
     hint = "an administrator can look with: systemctl status kiwi-agent"
     try:

@@ -1,4 +1,8 @@
-"""The agent's socket: asks the kernel who calls, reads one bounded request, answers, and waits for nobody."""
+"""Serve the agent's socket: ask the kernel who calls, read one bounded request, answer, wait for nobody.
+
+Any user may connect (mode 0666); who they are is what the kernel says of
+them (SO_PEERCRED, unix(7)), not what they write.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ MOST = 32  # open connections of one user
 
 
 class Peer(NamedTuple):
-    """Who is at the other end, as the kernel says (SO_PEERCRED)."""
+    """The process id and uid at the other end when it connected, from the kernel (SO_PEERCRED)."""
 
     pid: int
     uid: int
@@ -39,7 +43,7 @@ class _Caller:
 
 
 class Server:
-    """Listens on `path`, calls `handle(peer, request)` for good requests and `refused(peer, reason)` for others."""
+    """Listen on `path`; call `handle(peer, request)` for good requests and `refused(peer, reason)` for others."""
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class Server:
         self._selector.register(self._listener, selectors.EVENT_READ)
 
     def poll(self, timeout: float) -> None:
-        """Serve what comes within `timeout` seconds; returns sooner when something came."""
+        """Serve what comes within `timeout` seconds; return sooner if something came."""
         soonest = min((c.deadline - time.monotonic() for c in self._callers), default=timeout)
         for key, _ in self._selector.select(max(0.0, min(timeout, soonest))):
             if key.data is None:
@@ -67,6 +71,7 @@ class Server:
             self._drop(caller, "too slow")
 
     def close(self) -> None:
+        """Drop all callers and stop listening; the name of the socket stays for the next agent to replace."""
         for caller in list(self._callers):
             self._drop(caller)
         self._selector.close()
@@ -136,7 +141,7 @@ class Server:
 
 
 def _listen(path: Path) -> socket.socket:
-    """Bind the socket under another name and rename it, so that callers see the old one or the new one."""
+    """Bind the socket under another name and rename it, so that callers find the old one or the new one."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)

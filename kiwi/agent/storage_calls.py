@@ -1,4 +1,4 @@
-"""What the storage child does: all that touches the share, for every partition of this machine."""
+"""Carry out what the agent asks of its storage child: all that touches the share, for every partition."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ def build(config: Config, partition: Partition) -> BookingEngine:
 
 
 class StorageCalls:
-    """Serves the requests of one agent; made before the child is forked, used only in the child."""
+    """Serve the calls of one agent. Made before the child is forked, used only in the child."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._engines = {p.name: build(config, p) for p in config.partitions}
 
     def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what `request["do"]` says. Raises KiwiError and OSError."""
+        """Do what `request["do"]` names, with its other keys as arguments, and return the result.
+
+        Raise KiwiError with what the user shall read, and OSError if the share fails.
+        """
         table: dict[str, Callable[..., dict[str, Any]]] = {
             "beat": self._beat,
             "sync": self._sync,
@@ -38,9 +41,10 @@ class StorageCalls:
         return table[request.pop("do")](**request)
 
     def _beat(self, prune: bool) -> dict[str, Any]:
-        """Touch this machine's heartbeat in every partition; the login node makes and tidies the state, too.
+        """Touch this machine's heartbeat in every partition and return the faults, by partition.
 
-        One partition's fault does not keep the others from beating.
+        The login node makes what is missing of each store and, if `prune`,
+        removes what is old. A partition's fault does not keep the others from it.
         """
         faults = {}
         for name, engine in self._engines.items():

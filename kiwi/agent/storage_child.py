@@ -1,4 +1,8 @@
-"""The child that does all input and output on the share, so that a hung share hangs nobody else."""
+"""Do all input and output on the share in a child, so that a hung share hangs nobody else.
+
+A process that waits for a dead NFS server cannot be interrupted (nfs(5),
+`hard`); one that waits for such a process can.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +25,10 @@ Serve = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class StorageChild:
-    """Calls `serve` in a child with the identity `uid` (None: our own) and waits for `deadline` seconds at most.
+    """Call `serve` in a child with the identity `uid` (None: our own) and wait `deadline` seconds at most.
 
-    A child that is late is killed. For a few seconds after that every call
-    fails at once; then a new child tries.
+    Kill a child that is late. For REST seconds after that every call fails at
+    once; then a new child tries.
     """
 
     def __init__(self, serve: Serve, uid: int | None, deadline: float = DEADLINE) -> None:
@@ -38,7 +42,7 @@ class StorageChild:
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return what `serve` returned for `request`.
 
-        Raises the KiwiError that it raised, and UnreachableError where it did not answer in time or died.
+        Raise the KiwiError that it raised, and UnreachableError if it does not answer in time or dies.
         """
         self._dying = [c for c in self._dying if c.ended() is None]
         if time.monotonic() < self._rest_until:
@@ -56,7 +60,7 @@ class StorageChild:
         return protocol.result(json.loads(answer))
 
     def close(self) -> None:
-        """End the child."""
+        """Kill the child. One that hangs in the kernel is reaped by a later call."""
         if self._child:
             self._child.kill()
             self._dying.append(self._child)

@@ -1,1 +1,1 @@
-"""Bookings: their rules, the document that holds them, heartbeats."""
+"""The bookings of a partition: their rules, the document that holds them, the heartbeats of its nodes."""

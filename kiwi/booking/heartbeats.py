@@ -1,13 +1,13 @@
-"""Heartbeats and reports: what each node's agent tells the others, beside the documents of kiwi.booking.store.
+"""Write and read what each node's agent reports, and its heartbeat, beside the documents of kiwi.booking.store.
 
     STATE/nodes/NODE.json   {"version": 1, "node", "state", "boot_id", "open", "cleaned", "message"};
                             replaced by rename, only when it changes
     STATE/beats/MACHINE     empty; touched every 10 s, so its time is the file server's clock
 
 A reader stats two names per node and reads only the reports that changed since
-it last looked. Touching its own beat also tells a machine the server's time:
-between two beats it follows the boot clock, so a wrong or stepped local clock
-changes nothing.
+it last looked. From the time of its own heartbeat a machine learns the server's
+clock: between two heartbeats it follows the boot clock, so a wrong or stepped
+local clock changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VERSION = 1
 
 
 def boot_clock() -> float:
-    """Seconds since boot, suspended time included: the clock of /proc/uptime, which nobody can step."""
+    """Return the seconds since boot, suspended time included, which nobody can step (clock_gettime(2))."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -37,7 +37,10 @@ class _Cached(NamedTuple):
 
 
 class Heartbeats:
-    """The reports below a Store's folder, and the file server's clock."""
+    """Read and write reports and heartbeats in the folder of `store`, and follow the file server's clock.
+
+    `clock` is in seconds and never stepped. All methods raise OSError if the share fails.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], float] = boot_clock) -> None:
         self._store = store
@@ -48,7 +51,7 @@ class Heartbeats:
     def beat(self) -> None:
         """Touch this machine's heartbeat and learn the server's time.
 
-        The time is taken before the touch, so `now` is never behind the server: nothing ends late.
+        Read the own clock before the touch, so that `now` is never behind the server: nothing ends late.
         """
         path = self._store.root / "beats" / self._store.writer
         before = self._clock()
@@ -59,20 +62,20 @@ class Heartbeats:
         self._offset = path.stat().st_mtime - before
 
     def now(self) -> float:
-        """Return the file server's time, as of the last beat (the first call makes one)."""
+        """Return the file server's time in UTC seconds, as of the last heartbeat (the first call sends one)."""
         if self._offset is None:
             self.beat()
         assert self._offset is not None
         return self._offset + self._clock()
 
     def write(self, report: Report) -> None:
-        """Replace the report of this machine."""
+        """Replace the report of the node that it names, which is this machine."""
         record = {"version": VERSION, **report._asdict()}
         with self._store.temporary(json.dumps(record).encode()) as path:
             path.rename(self._path(report.node))
 
     def read(self, names: Iterable[str]) -> dict[str, Seen]:
-        """Return report and age for each of `names` that has both."""
+        """Return report and age of the heartbeat for each of `names` that has both."""
         now = self.now()
         seen = {}
         for name in names:
@@ -84,7 +87,7 @@ class Heartbeats:
         return seen
 
     def _report(self, name: str) -> Report | None:
-        """Return the node's report, read again only where the file changed."""
+        """Return the node's report, read again only if the file changed."""
         path = self._path(name)
         try:
             stat = path.stat()

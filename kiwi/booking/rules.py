@@ -1,8 +1,9 @@
-"""The rules of booking, without any input or output: who holds a node, and what may happen to it.
+"""Decide who holds a node and what may happen to it: the rules of booking, without any input or output.
 
 A document has at most one booking per node: the last one. It stays there after
 its end, until the next one takes its place, so that its clean-up can be
-confirmed by its id. All times are UTC seconds by the file server's clock.
+confirmed by its id. All times are UTC seconds by the file server's clock; a
+booking is the interval from its start, included, to its end, excluded.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ FREE, BOOKED, CLEANING, DIRTY, OFF, DOWN_STATE = "free", "booked", "cleaning", "
 
 
 class Booking(NamedTuple):
-    """`user` holds a node from `start` until `until`. Nodes booked together share the `id`."""
+    """`user` holds a node from `start` until `until`, in UTC seconds. Nodes booked together share the `id`."""
 
     id: str
     user: str
@@ -29,6 +30,7 @@ class Booking(NamedTuple):
     until: float
 
     def live(self, now: float) -> bool:
+        """Return whether its end is still to come at `now`, in UTC seconds."""
         return now < self.until
 
 
@@ -40,9 +42,11 @@ class Document(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a node's agent says of it: the bookings whose gate is open and whose clean-up is done.
+    """What a node's agent reports of it.
 
     `state` is free, booked, cleaning or dirty; `message` says why it is dirty.
+    `open` is the id of the booking whose gate is open, `cleaned` of the last one
+    after which it was cleaned.
     """
 
     node: str
@@ -61,7 +65,7 @@ class Seen(NamedTuple):
 
 
 def state_of(booking: Booking | None, seen: Seen | None, now: float) -> str:
-    """Return the state of a node from its booking, its report and the age of its heartbeat."""
+    """Return the state of a node at `now` (UTC seconds) from its last booking and what was last seen of it."""
     if seen is None:
         return OFF
     if seen.age > DOWN:
@@ -78,7 +82,7 @@ def state_of(booking: Booking | None, seen: Seen | None, now: float) -> str:
 def allocate(document: Document, names: Iterable[str], booking: Booking, seen: Mapping[str, Seen]) -> Document:
     """Return the document in which `booking` holds all of `names`.
 
-    Raises KiwiError or BusyError with a reason for each node that is not free.
+    Raise BusyError (KiwiError if waiting helps with none) with a reason for each node that is not free.
     """
     names = list(names)
     reasons = [_refusal(n, booking, document.nodes.get(n), seen.get(n)) for n in names]
@@ -121,7 +125,7 @@ def _held(name: str, wanted: Booking, held: Booking) -> KiwiError:
 def release(document: Document, names: Iterable[str], user: str, now: float) -> Document:
     """Return the document in which `user` no longer holds `names` (none given: all that `user` holds).
 
-    Raises UsageError where `user` holds nothing, or not one of `names`.
+    Raise UsageError if `user` holds nothing, or not one of `names`. `now` is in UTC seconds.
     """
     mine = [n for n, b in document.nodes.items() if b.user == user and b.live(now)]
     names = list(names)

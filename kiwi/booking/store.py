@@ -1,10 +1,10 @@
-"""The booking state of one partition: immutable documents on a file system that all machines share.
+"""Keep the bookings of one partition in immutable documents on a file system that all machines share.
 
     STATE/                                 kiwi:kiwi 0700, e.g. /var/lib/kiwi/state/lab
       generations/000000000007.json        0600, one document; never changed, kept for a day
       CURRENT -> generations/…7.json       a hint where to begin looking; replaced by rename
       tmp/WRITER.RANDOM                    a document or report before it is linked or renamed
-      nodes/NODE.json  beats/NODE          kiwi.reports
+      nodes/NODE.json  beats/NODE          kiwi.booking.heartbeats
       journal/WRITER.jsonl                 one line per transition, one file per writing machine; older ones in .1
 
 A document is
@@ -12,8 +12,9 @@ A document is
 
 The newest generation counts. A writer makes the next one in tmp/ and `link()`s
 it into generations/: the link succeeds for one writer only, so it is the
-compare-and-swap. Where the answer is an error, the temporary file's link count
-says what happened: a server whose reply was lost has linked it all the same. A
+compare-and-swap. If the answer is an error, the temporary file's link count
+shows what happened (open(2), O_EXCL, has this rule for NFS): a server whose
+reply was lost has linked it all the same. A
 writer that took longer than a minute from reading to linking gives up; since
 every number stays taken for a day, it could not find a free one anyway.
 """
@@ -41,10 +42,11 @@ FOLDERS = ("generations", "tmp", "nodes", "beats", "journal")
 
 
 class Store:
-    """Reads and writes the documents below `root`; `writer` is the name of this machine.
+    """Read and write the documents below `root`; `writer` is the name of this machine.
 
-    `step` is called with the name of each step of a write ("written", "linked",
-    "hinted"): tests stop or kill a writer there.
+    `monotonic` is a clock in seconds. `step` is called with the name of each
+    step of a write ("written", "linked", "hinted"): tests stop or kill a writer
+    there. All methods raise OSError if the share fails.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Store:
         self._known = Document(-1, {})
 
     def create(self) -> None:
-        """Make the folders and generation 0 where they are missing. `root` itself must be there."""
+        """Make the folders and generation 0 if they are missing. `root` itself must be there."""
         for name in FOLDERS:
             with contextlib.suppress(FileExistsError):
                 (self.root / name).mkdir(mode=0o700)
@@ -73,8 +75,8 @@ class Store:
     def latest(self) -> Document:
         """Return the newest document.
 
-        Raises UnreachableError where there is none (the share is not mounted,
-        or not yet created) and KiwiError where it is damaged.
+        Raise UnreachableError if there is none (the share is not mounted, or
+        not yet created) and KiwiError if it is damaged.
         """
         number = max(self._hint(), self._known.generation)
         if number < 0 or not self._path(number).exists():
@@ -90,8 +92,9 @@ class Store:
     def update(self, change: Callable[[Document], Document]) -> Document:
         """Replace the newest document by `change` of it and return what was written.
 
-        `change` is called again for each newer document that another writer
-        got in first; what it raises is raised. Raises BusyError after too many such losses.
+        Call `change` again for each newer document that another writer got in
+        first; what it raises ends the update. Raise BusyError after TRIES such
+        losses and UnreachableError if the share takes over TOO_OLD seconds.
         """
         for attempt in range(TRIES):
             began = self._monotonic()
@@ -103,7 +106,7 @@ class Store:
         raise BusyError("too many others are writing the booking state", hint="try again")
 
     def _commit(self, wanted: Document, began: float) -> bool:
-        """Link `wanted` into place; return False where another writer was first."""
+        """Link `wanted` into place and return True; False if another writer was first."""
         with self.temporary(_dump(wanted, self.writer)) as path:
             self._step("written")
             if self._monotonic() - began > TOO_OLD:
@@ -122,7 +125,7 @@ class Store:
         return True
 
     def temporary(self, content: bytes) -> contextlib.AbstractContextManager[Path]:
-        """Write `content` to a new file in tmp/, on stable storage; remove that name (if still there) at the end.
+        """Write `content` to a new file in tmp/, synced; that name is gone at the end of the block.
 
         The name is never used twice: a writer killed after its link leaves a
         second name of a document here, which must not be written through.
@@ -133,7 +136,7 @@ class Store:
         return self.root / "tmp" / f"{self.writer}.{os.urandom(8).hex()}"
 
     def record(self, event: dict[str, Any]) -> None:
-        """Append one line to this machine's journal."""
+        """Append one line to this machine's journal, which is bounded by JOURNAL_LIMIT and one older file."""
         path = self.root / "journal" / f"{self.writer}.jsonl"
         with open(path, "a", encoding="utf-8") as file:
             if file.tell() > JOURNAL_LIMIT:  # this line is the last one of the file
@@ -141,9 +144,9 @@ class Store:
             file.write(json.dumps(event) + "\n")
 
     def prune(self, now: float) -> int:
-        """Remove generations (never the newest) and left temporary files older than a day; return how many.
+        """Remove generations (never the newest) and left temporary files older than KEEP; return how many.
 
-        `now` is the file server's clock.
+        `now` is the file server's time in UTC seconds.
         """
         old = sorted((self.root / "generations").iterdir())[:-1] + list((self.root / "tmp").iterdir())
         count = 0
@@ -184,7 +187,7 @@ def _dump(document: Document, writer: str) -> bytes:
 
 
 def _load(path: Path, number: int) -> Document:
-    """Read one document. Raises KiwiError unless it is whole, of this version and of this number."""
+    """Return one document. Raise KiwiError unless it is whole, of this version and of this number."""
     try:
         raw = json.loads(path.read_bytes())
         if raw["version"] != VERSION or raw["generation"] != number:

@@ -1,1 +1,1 @@
-"""What every room may use."""
+"""What every room may use: errors, processes, files, waiting, and how things are written for people."""

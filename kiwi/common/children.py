@@ -1,4 +1,4 @@
-"""Children of this process that run a function of it: forked, with one socket to the parent and nothing else open.
+"""Fork children that run a function of this process, with one socket to the parent and nothing else open.
 
 Only for a process with one thread, as the agent is.
 """
@@ -21,7 +21,7 @@ class Forked(NamedTuple):
     channel: socket.socket
 
     def ended(self) -> int | None:
-        """Return the child's exit code (negative: the signal that killed it), or None while it runs."""
+        """Return the child's exit code (negative: the signal that killed it), None while it runs, 0 if asked again."""
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
@@ -29,14 +29,18 @@ class Forked(NamedTuple):
         return os.waitstatus_to_exitcode(status) if pid else None
 
     def kill(self) -> None:
-        """Send KILL and close the socket; the child may linger where the kernel hangs in its stead."""
+        """Send KILL and close the socket; a child that hangs in the kernel goes when the kernel lets it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self.channel.close()
 
 
 def fork(body: Callable[[socket.socket], None]) -> Forked:
-    """Run `body` in a child, which ends when it returns (code 0) or raises (code 1, traceback on stderr)."""
+    """Run `body` in a child and return that.
+
+    It ends when `body` returns (code 0) or raises (code 1, traceback on stderr).
+    Raise OSError if the kernel has no room for another process or socket.
+    """
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
@@ -78,7 +82,7 @@ def _leave_parent(keep: int) -> None:
 
 
 def become(uid: int) -> None:
-    """Give up root for `uid` in all three identities, for good. Raises OSError where the kernel refuses."""
+    """Give up root for `uid` in all three identities, for good (setresuid(2)). Raise OSError if the kernel refuses."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

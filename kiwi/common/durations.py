@@ -1,4 +1,4 @@
-"""Times as users write and read them: `[[D:]H:]M:S` or seconds in, short words out."""
+"""Read and write times as users do: `[[D:]H:]M:S` or seconds in, short words out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 from kiwi.common.errors import UsageError
 
 FORM = re.compile(r"[0-9]+(:[0-9]+){0,3}", re.ASCII)
-UNITS = (1, 60, 3600, 86400)
-LIMITS = (60, 60, 24)
+UNITS = (1, 60, 3600, 86400)  # seconds in each place, from the right
+LIMITS = (60, 60, 24)  # what each place but the first must be below
 LONGEST_TEXT = 40
 GOOD = "seconds or [[D:]H:]M:S, such as 3600, 30:00 or 1:12:00:00"
 CARRY = "at most 59 seconds, 59 minutes and 23 hours in their places, such as 1:12:00:00"
 
 
 def parse(text: str) -> int:
-    """Return the seconds that `text` means. Raises UsageError where it is not a time."""
+    """Return the seconds that `text` means. Raise UsageError if it is not a time."""
     if len(text) > LONGEST_TEXT or not FORM.fullmatch(text):
         raise UsageError(key="time", found=text, needs=GOOD)
     parts = [int(p) for p in reversed(text.split(":"))]
@@ -32,7 +32,7 @@ def check(seconds: int, longest: int) -> None:
 
 
 def short(seconds: float) -> str:
-    """Return a duration as a person reads it, in its two largest units: `2d 03h`, `59m 05s`, `7s`."""
+    """Return seconds as a person reads them, in their two largest units: `2d 03h`, `59m 05s`, `7s`."""
     left = max(0, int(seconds))
     days, left = divmod(left, 86400)
     hours, left = divmod(left, 3600)

@@ -1,4 +1,4 @@
-"""Errors that a user can act on, and the exit codes of every command.
+"""Errors that a user can act on, the form of their messages, and the exit codes of every command.
 
 A wrong value has one form of message everywhere: KEY: found VALUE; needs WHAT IS GOOD.
 """
@@ -40,7 +40,7 @@ def unknown(key: str, known: Iterable[str]) -> str:
 
 
 class KiwiError(Exception):
-    """Be the base of all errors shown to a user as one message: a sentence, or the fault of one value.
+    """Base of all errors shown to a user as one message: a sentence, or the fault of one value.
 
     Of a fault it keeps `key`, `found` and `needs` (see `fault`). `hint` says
     what to do; `exit_code` is what the command ends with.

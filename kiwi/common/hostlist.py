@@ -1,4 +1,4 @@
-"""Node names on the command line: plain names, comma lists, and sets such as lab-[1-4]."""
+"""Read node names on the command line: plain names, comma lists, and sets such as lab-[1-4]."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import re
 from kiwi.common.errors import UsageError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*", re.ASCII)
-MOST = 10000
+MOST = 10000  # names in one set
 GOOD = "names such as lab-1,lab-2 or a set such as lab-[1-4]"
 
 
 def expand(texts: list[str]) -> tuple[str, ...]:
-    """Return the names in `texts`, in order, each once. Raises UsageError where one cannot be a name."""
+    """Return the names in `texts`, in order, each once. Raise UsageError if one cannot be a name, or for too many."""
     names: list[str] = []
     for text in texts:
         names += _expand_set(text) if "[" in text else text.split(",")

@@ -1,4 +1,4 @@
-"""The one place that starts processes.
+"""Start processes: the one place that does.
 
 `run` waits for a command and returns its output; `start` returns a running
 child. Both take an argument list, never a shell line. Values in `secrets` are
@@ -44,7 +44,7 @@ class CommandError(KiwiError):
 
 
 def ended(code: int) -> str:
-    """How a process ended, of its return code (negative: the signal): "ended with 3", "was killed (signal 9)"."""
+    """Return how a process ended, from its code (negative: the signal): "ended with 3", "was killed (signal 9)"."""
     return f"ended with {code}" if code >= 0 else f"was killed (signal {-code})"
 
 
@@ -67,8 +67,8 @@ def run(
     """Run `argv` to its end and return its Result.
 
     `timeout` is in seconds (None: no limit); `env` replaces the environment.
-    Raises CommandError where `check` is set and the code is not 0, on a
-    timeout, and where the program does not exist.
+    Raise CommandError if `check` is set and the code is not 0, on a timeout
+    (code 124), and if the program does not exist (code 127).
     """
     shown = [_mask(a, secrets) for a in argv]
     log.debug("run %s", shlex.join(shown))
@@ -99,7 +99,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start `argv` and return the running child (text, line-buffered).
 
-    Raises CommandError (code 127) where the program does not exist.
+    Raise CommandError (code 127) if the program does not exist.
     """
     log.debug("start %s", shlex.join(argv))
     try:
@@ -134,7 +134,7 @@ def stop(child: subprocess.Popen[str], *, grace: float = 5) -> int:
 
 
 def ignores(pid: int, number: int) -> bool:
-    """Whether a process ignores a signal, as what a script began with & does with an interrupt (proc(5), SigIgn)."""
+    """Return whether a process ignores a signal, as what a script began with & does an interrupt (SigIgn, proc(5))."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What root told the agent of this machine: `/etc/kiwi/config.json`.
+"""Read and check the configuration of this machine's agent, which root writes: /etc/kiwi/config.json.
 
     {"version": 1, "node": "lab-1", "role": "login" | "booking",
      "partitions": [{"name": "lab", "nodes": ["lab-1", …], "state": "/var/lib/kiwi/state/lab"}],
@@ -39,7 +39,7 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True)
 class Config:
-    """The checked file; see the module's text for the keys."""
+    """The checked file; keys and units are the module's text's. Nodes are sorted, lab-10 after lab-9."""
 
     node: str
     role: str
@@ -89,7 +89,7 @@ PARTITION_KEYS = {
 
 
 def load(path: Path = PATH) -> Config:
-    """Read and check the file. Raises UsageError with every fault: key, value found, good value."""
+    """Return the checked file. Raise UsageError with all of its faults, or if it is not there or not JSON."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
@@ -155,5 +155,5 @@ def _build(raw: dict[str, Any]) -> Config:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort lab-10 after lab-9."""
+    """Return what sorts lab-10 after lab-9."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]

@@ -1,4 +1,4 @@
-"""How `kiwi` prints nodes: a table for people, JSON for programs."""
+"""Write nodes for `kiwi info`: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ HEAD = ("NODE", "PARTITION", "STATE", "HOLDER", "UNTIL", "LEFT", "")
 
 
 def as_json(nodes: Sequence[dict[str, Any]]) -> str:
+    """Return `nodes`, objects of kiwi.engines.base.Node, as a list in JSON."""
     return json.dumps(list(nodes), indent=2)
 
 
 def as_table(nodes: Sequence[dict[str, Any]]) -> str:
-    """Return one line per node under a head, in columns as wide as they need to be."""
+    """Return `nodes` as one line each under a head, in columns as wide as they need to be."""
     rows = [HEAD] + [_row(n) for n in nodes]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)

@@ -1,1 +1,1 @@
-"""Ways to hand out a partition's nodes."""
+"""The ways to hand out a partition's nodes."""

@@ -1,4 +1,4 @@
-"""What `kiwi` asks of a partition, whoever answers: the booking state here, a scheduler elsewhere."""
+"""Define what `kiwi` asks of a partition, whoever answers: the bookings here, a scheduler elsewhere."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 
 
 class Node(NamedTuple):
-    """One node as `kiwi info` shows it. Times are UTC seconds.
+    """One node as `kiwi info` shows it. `until` is in UTC seconds, `remaining` in seconds.
 
-    `ready` says that the node's own agent confirmed the present booking: its holder can enter.
+    `state` is one of kiwi.booking.rules. `booking` is the id of the last one, also
+    after its end. `ready`: the node's own agent confirmed the present booking, so its holder can enter.
     """
 
     node: str
@@ -24,14 +25,14 @@ class Node(NamedTuple):
 
 
 class User(NamedTuple):
-    """For whom a node is allocated."""
+    """The one for whom a node is allocated."""
 
     name: str
     uid: int
 
 
 class Engine(Protocol):
-    """A partition's own way to hand out its nodes. All methods raise KiwiError with one clear message."""
+    """A partition's own way to hand out its nodes. All methods raise KiwiError with what a user shall read."""
 
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
         """Return these nodes (none named: all of the partition)."""

@@ -1,4 +1,4 @@
-"""The engine of partitions that are booked: it keeps the rules of kiwi.booking.rules on the shared state."""
+"""Hand out nodes by booking: apply kiwi.booking.rules to the shared document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class BookingEngine:
-    """Implements kiwi.engines.base.Engine for one partition; `longest` is the longest booking in seconds."""
+    """Be the kiwi.engines.base.Engine of one partition; `longest` is the longest booking in seconds.
+
+    All methods raise UsageError if a name is not of this partition, and OSError if the share fails.
+    """
 
     def __init__(self, partition: Partition, store: Store, heartbeats: Heartbeats, longest: int) -> None:
         self.partition = partition
@@ -29,6 +32,7 @@ class BookingEngine:
         self._longest = longest
 
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
+        """Return these nodes (none named: all of the partition) as they are now."""
         wanted = self._known(names) or self.partition.nodes
         document = self.store.latest()
         seen = self.heartbeats.read(wanted)
@@ -36,6 +40,11 @@ class BookingEngine:
         return [self._view(name, document.nodes.get(name), seen.get(name), now) for name in wanted]
 
     def allocate(self, names: Sequence[str], user: User, seconds: int, *, dry_run: bool = False) -> list[Node]:
+        """Book all of `names` for `user`, for `seconds` from now, or none; return them as they are then.
+
+        Change nothing if `dry_run`. Raise UsageError if the time is too long or
+        no node is named, BusyError or KiwiError if one is not free.
+        """
         if not names:
             raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
         wanted = self._known(names)
@@ -53,6 +62,10 @@ class BookingEngine:
         return self._after(wanted, document)
 
     def release(self, names: Sequence[str], user: User) -> list[Node]:
+        """End what `user` holds of `names` (none named: all) now; return the nodes concerned.
+
+        Raise UsageError if `user` does not hold one of them, or nothing.
+        """
         wanted = self._known(names)
         touched: list[str] = []
 
@@ -66,7 +79,7 @@ class BookingEngine:
         return self._after(touched, document)
 
     def _known(self, names: Iterable[str]) -> list[str]:
-        """Return `names` each once; raise UsageError where one is not of this partition."""
+        """Return `names`, each once. Raise UsageError if one is not of this partition."""
         names = list(dict.fromkeys(names))
         unknown = [n for n in names if n not in self.partition.nodes]
         if unknown:
@@ -110,7 +123,10 @@ class BookingEngine:
         )
 
     def journal(self, line: dict[str, Any]) -> None:
-        """Append one line to the journal, with the version and the file server's time. What happened stands anyway."""
+        """Append one line to the journal, with the version and the file server's time.
+
+        Only log it if the share fails: what happened stands anyway.
+        """
         try:
             self.store.record({"version": 1, "time": round(self.heartbeats.now(), 3), **line})
         except OSError as exc:

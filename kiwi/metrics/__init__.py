@@ -1,1 +1,1 @@
-"""Metrics for Prometheus."""
+"""What Prometheus reads of this machine."""

@@ -1,4 +1,4 @@
-"""What the login node tells Prometheus: bookings, and Slurm's jobs and nodes (docs/watching.md)."""
+"""Count bookings, and Slurm's jobs and nodes, on the login node for Prometheus (docs/watching.md)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIGNS = {"~": "powered_down", "#": "powering_up", "%": "powering_down", "!": "po
 
 
 def families() -> list[Family]:
-    """All that can be told now; what does not answer is told as down."""
+    """Return all that can be counted now; of what does not answer, that it is not up."""
     return [*_bookings(), *(_slurm() if SLURM.exists() else [])]
 
 
@@ -34,7 +34,7 @@ def _bookings() -> list[Family]:
 
 
 def of_bookings(nodes: Sequence[Mapping[str, Any]]) -> list[Family]:
-    """Pure: the nodes of `kiwi info --json` as families."""
+    """Return the nodes of `kiwi info --json` as families."""
     partitions = sorted({node["partition"] for node in nodes})
     held: dict[tuple[str, str], bool] = {}
     for node in nodes:
@@ -59,7 +59,7 @@ def _slurm() -> list[Family]:
 
 
 def of_slurm(jobs: str, nodes: str) -> list[Family]:
-    """Pure: partition and state of each job and of each node, a line each, as families."""
+    """Return families of `squeue -o %P|%T` and `sinfo -N -o %R|%T`: partition and state, one line each."""
     seen = [tuple(line.split("|", 1)) for line in nodes.splitlines() if "|" in line]
     asked = [tuple(line.split("|", 1)) for line in jobs.splitlines() if "|" in line]
     partitions = sorted({partition for partition, _ in seen})
@@ -73,7 +73,7 @@ def of_slurm(jobs: str, nodes: str) -> list[Family]:
 
 
 def node_state(state: str) -> str:
-    """One of NODES for a state as `sinfo -o %T` writes it, such as idle~."""
+    """Return one of NODES for a state as `sinfo -o %T` writes it, such as idle~ (sinfo(1), node state codes)."""
     base = state.rstrip("*~#%!@^$+-")
     base = "drained" if base.startswith("drain") else base
     for sign, word in SIGNS.items():
@@ -85,7 +85,7 @@ def node_state(state: str) -> str:
 def counted(
     name: str, text: str, counts: Mapping[tuple[str, str], int], partitions: Iterable[str], states: Sequence[str]
 ) -> Family:
-    """A gauge of how many there are by partition and state, also where there are none."""
+    """Return a gauge of how many there are for each partition and state, 0 included."""
     pairs = [(partition, state) for partition in partitions for state in states]
     samples = [Sample(counts.get(pair, 0), {"partition": pair[0], "state": pair[1]}) for pair in pairs]
     return Family(name, "gauge", text, samples)

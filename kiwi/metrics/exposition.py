@@ -1,4 +1,4 @@
-"""Metrics as text for Prometheus, and as a file for node_exporter's textfile collector.
+"""Write metrics as text for Prometheus, and as a file for node_exporter's textfile collector.
 
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text-based, version 0.0.4).
 The collector reads every *.prom in its folder, so a file is made beside it and renamed.
@@ -31,7 +31,7 @@ class Family(NamedTuple):
 
 
 def render(families: Iterable[Family], common: Mapping[str, str] = {}) -> str:
-    """The text; `common` labels go on every sample. A family without samples is left out."""
+    """Return the text; every sample gets the labels in `common`. A family without samples is left out."""
     lines = []
     for family in families:
         if family.samples:
@@ -54,5 +54,5 @@ def _escape(text: str, quote: bool = False) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file as a whole; any user may read it, as the collector has one of its own."""
+    """Replace the file as a whole, mode 0644: the collector is a user of its own. Raise OSError if that fails."""
     files.replace(path, text, 0o644, sync=False)

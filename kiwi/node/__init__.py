@@ -1,1 +1,1 @@
-"""A booked node's own duty: gate and clean-up."""
+"""The duty of a booked node: its gate and its clean-up."""

@@ -1,11 +1,11 @@
-"""The allow file: what the gate of a node reads, on the local disk.
+"""Write the allow file, which the gate of a node reads, on the local disk.
 
     /run/kiwi/allow        root 0644, replaced by rename
 
     kiwi-allow 1                                    version, always the first line
     boot 3f0c…                                      /proc/sys/kernel/random/boot_id
     user alice 1200 4800                            may enter from, until: seconds of /proc/uptime
-    say lab-1 is booked by alice until …            one line each of what the refused are told
+    say lab-1 is booked by alice until …            one line each of what the refused read
     end                                             last line: the file is whole
 
 This node's agent keeps it; on a Slurm node slurmscripts/jobs does, with one
@@ -29,7 +29,7 @@ VERSION = 1
 
 
 class Entry(NamedTuple):
-    """`user` may enter from `start` until `until`, in whole seconds of the boot clock."""
+    """`user` may enter from `start` until `until`, in whole seconds of the boot clock (/proc/uptime)."""
 
     user: str
     start: int
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 def render(boot_id: str, entry: Entry | None, refusal: list[str]) -> str:
-    """Return the file's text."""
+    """Return the file's text: who may enter (None: nobody) and the lines that the refused read."""
     lines = [f"kiwi-allow {VERSION}", f"boot {boot_id}"]
     if entry:
         lines.append(f"user {entry.user} {entry.start} {entry.until}")
@@ -46,5 +46,8 @@ def render(boot_id: str, entry: Entry | None, refusal: list[str]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file in one step. It need not outlast a power cut: /run is new after each boot."""
+    """Replace the file in one step. Raise OSError if that fails: the old one is whole then.
+
+    It is not synced: /run is new after each boot.
+    """
     files.replace(path, text, 0o644, sync=False)

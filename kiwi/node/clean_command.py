@@ -1,4 +1,4 @@
-"""`kiwi clean`: what is called where a user leaves this machine without a booking that ends.
+"""Clean up after a user who leaves this machine without a booking that ends: `kiwi clean`.
 
 Slurm's Epilog calls it after a user's last job on a node, `leavers` for users
 who are no longer in the site data.
@@ -23,9 +23,9 @@ HIGHEST = 300.0  # seconds of grace
 def clean(who: str, grace: float) -> int:
     """End all that `who` (a name, or the number of one who is gone) runs here; `grace` is in seconds.
 
-    Leaves the users who always pass the gate alone. Files in /tmp and the
-    crontab stay. Raises UsageError where the caller is not root, and for a
-    user who is unknown or the system's.
+    Leave alone those who always pass the gate; files in /tmp and the crontab
+    stay. Return the exit code: FAILED if processes are left. Raise UsageError
+    if the caller is not root, and for a user who is unknown or the system's.
     """
     target = _target(who, grace)
     if target.user in _bypass():

@@ -1,10 +1,10 @@
-"""The end of a booking on this node: nothing of the user is left running, and little is left lying.
+"""End a booking on this node: leave nothing of the user running, and little lying.
 
 The gate was closed before. Then: linger and at jobs off (cron asks the gate for
 every job) → TERM to the user's slice and processes → grace → the slice is
 killed and stopped, by `cgroup.kill` where the kernel has it → sweep of the uid
 and its subordinate uids until two scans find nothing → IPC and /dev/shm, and
-/tmp and the crontab where the site says so.
+/tmp and the crontab if the site wants that. `cgroup.kill`: cgroups(7), Linux 5.14.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ QUIET = 2  # scans in a row that must find nothing
 
 
 class Target(NamedTuple):
-    """Whose things end, and how: `grace` is in seconds, `tmp` includes /tmp and the crontab."""
+    """The user whose things end, and how: `grace` is in seconds, `tmp` includes /tmp and the crontab."""
 
     user: str
     uid: int
@@ -40,7 +40,10 @@ class Target(NamedTuple):
 
 
 def clean(target: Target) -> list[Process]:
-    """Carry out the whole clean-up and return the survivors (none: the node is clean)."""
+    """Carry out the whole clean-up and return the survivors (none: the node is clean).
+
+    Raise ValueError if the user is the system's.
+    """
     if is_system(target.uid):
         raise ValueError(f"{target.user} (uid {target.uid}) belongs to the system")
     uids = ranges(target.user, target.uid)

@@ -1,7 +1,7 @@
-"""A booking node's own duty: compare its booking with the machine, move the gate, clean up, and report.
+"""Compare a node's booking with the machine, move the gate, clean up, and report.
 
-It does no input or output on the share: the agent brings what the state says
-(`observe`) and takes the report away. Everything is compared anew each time, so
+It does no input or output on the share: the agent brings the booking (`observe`)
+and takes the report away. Everything is compared anew each time, so
 a restart of agent or machine needs no special case.
 """
 
@@ -30,7 +30,7 @@ RETRY = 30.0  # seconds between two clean-ups of a dirty node
 
 
 class Boot(NamedTuple):
-    """This boot: its id and its clock."""
+    """This boot: its id (/proc/sys/kernel/random/boot_id) and its clock, in seconds."""
 
     id: str
     clock: Callable[[], float]
@@ -44,7 +44,7 @@ class _Cleaner(NamedTuple):
 
 
 class NodeController:
-    """Keeps the gate of node `config.node`; `emit` gets one event for each transition."""
+    """Keep the gate of the node `config.node`, the file at `path`; pass an event to `emit` for each transition."""
 
     def __init__(
         self, config: Config, boot: Boot, emit: Callable[[dict[str, Any]], None], path: Path = allow_file.PATH
@@ -63,10 +63,11 @@ class NodeController:
         self._state = ""
 
     def observe(self, booking: Booking | None, cleaned: str | None, now: float) -> None:
-        """Take over what the state says; `now` is the file server's time, `cleaned` from this node's last report.
+        """Take over what the share has: this node's booking, and `cleaned` of its last report.
 
-        A booking's end, once turned into boot time, only ever moves forward to
-        an earlier moment: a server clock that is stepped back prolongs nothing.
+        `now` is the file server's time in UTC seconds. The end of a booking in
+        boot time may only move earlier: a server clock that is stepped back
+        prolongs nothing.
         """
         self._cleaned = self._cleaned or cleaned
         boot = self._boot.clock()
@@ -78,7 +79,10 @@ class NodeController:
         self._booking = booking
 
     def step(self) -> Report:
-        """Do what is due now and return the report. The gate stays closed while a clean-up runs."""
+        """Do what is due now and return the report. The gate stays closed while a clean-up runs.
+
+        Raise OSError if the allow file cannot be written.
+        """
         self._reap()
         booking = self._booking
         live = booking is not None and self._boot.clock() < self._end
@@ -89,14 +93,14 @@ class NodeController:
         return self._report(booking, live, holder)
 
     def due(self) -> float:
-        """Return in how many seconds `step` has something to do of itself."""
+        """Return in how many seconds `step` has something to do of itself; math.inf: not before `observe`."""
         if self._cleaner:
             return STEP
         left = self._end - self._boot.clock() if self._booking else math.inf
         return left if left > 0 else math.inf
 
     def close(self) -> None:
-        """End a running clean-up; the next agent begins it anew."""
+        """Kill a running clean-up; the next agent begins it anew."""
         if self._cleaner:
             self._cleaner.child.kill()
 
@@ -129,7 +133,7 @@ class NodeController:
             self._text = text
 
     def _refusal(self, live: Booking | None) -> list[str]:
-        """Return what the gate says to those whom it refuses."""
+        """Return the lines that those read whom the gate refuses."""
         node, booking = self._config.node, self._booking
         command = f"on the login node: kiwi alloc -w {node} -t 3600"
         if live:
@@ -171,7 +175,7 @@ class NodeController:
 
 
 def _clean(channel: socket.socket, target: Target) -> None:
-    """Body of the cleaning child: clean and send the survivors' names."""
+    """Clean, as the body of the child, and send the names of the survivors."""
     began = time.monotonic()
     left = clean(target)
     log.info("cleaned after %s in %.1f s, %d left", target.user, time.monotonic() - began, len(left))

@@ -1,4 +1,4 @@
-"""What a user leaves on a node besides processes: schedules, IPC objects and files."""
+"""Remove what a user leaves on a node besides processes: schedules, IPC objects and files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = {"shm": "--shmem-id", "sem": "--semaphore-id", "msg": "--queue-id"}
 
 
 def stop_schedules(user: str, uid: int) -> None:
-    """End lingering and remove waiting at jobs: both start processes of a user who is not there."""
+    """End lingering (loginctl(1)) and remove waiting at jobs: both start processes of a user who is not there."""
     if (LINGER / user).exists():
         (LINGER / user).unlink(missing_ok=True)
         _try("loginctl", "disable-linger", user)
@@ -32,11 +32,12 @@ def stop_schedules(user: str, uid: int) -> None:
 
 
 def remove_crontab(user: str) -> None:
+    """Remove the user's crontab, if there is one."""
     (CRONTABS / user).unlink(missing_ok=True)
 
 
 def remove_ipc(uid: int, table: Path = SYSVIPC) -> None:
-    """Remove the user's System V objects, with the user's own rights."""
+    """Remove the user's System V objects (sysvipc(7)), with the user's own rights; `table` is a folder of tables."""
     for kind, option in KINDS.items():
         ids = _ipc_ids(table / kind, uid)
         if ids:
@@ -55,7 +56,10 @@ def _ipc_ids(path: Path, uid: int) -> list[str]:
 
 
 def remove_files(uids: Sequence[range], roots: Sequence[str]) -> None:
-    """Remove files and empty folders of `uids` below `roots`; follows no link, leaves no file system."""
+    """Remove files and empty folders of `uids` below `roots`; follow no link, leave no file system.
+
+    Raise ValueError if a uid is the system's.
+    """
     if any(is_system(r.start) for r in uids):
         raise ValueError("files of the system's users are never removed")
     for root in roots:

@@ -1,4 +1,4 @@
-"""The processes of a user: found with psutil, signalled all at once by a child that has the user's identity."""
+"""Find the processes of a user, and signal them all at once from a child that has the user's identity."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import psutil
 
 from kiwi.common.children import fork
 
-LOWEST = 1000  # below are root and the system's users
+LOWEST = 1000  # below are root and the system's users (UID_MIN, login.defs(5))
 NOBODY = 65534
-KIWI = 64800
+KIWI = 64800  # owns the state (docs/seams.md)
 SHIELD = 64801  # an identity that no account has
 
 
@@ -29,12 +29,12 @@ class Process(NamedTuple):
 
 
 def is_system(uid: int) -> bool:
-    """Say whether `uid` is one that the clean-up must never touch and that cannot book."""
+    """Return whether `uid` is one that the clean-up must never touch and that cannot book."""
     return uid < LOWEST or uid in (KIWI, SHIELD, NOBODY)
 
 
 def ranges(user: str, uid: int, subuid: Path = Path("/etc/subuid")) -> list[range]:
-    """Return the uids that are this user's: the own one and the subordinate ones."""
+    """Return the uids that are this user's: the own one and the subordinate ones (subuid(5))."""
     found = [range(uid, uid + 1)]
     try:
         lines = subuid.read_text(encoding="utf-8").splitlines()
@@ -72,7 +72,8 @@ def signal_all(uid: int, number: signal.Signals) -> None:
 
     A child takes `uid` as its effective identity, so that kill(-1) reaches that
     user's processes and no other; its real and saved one belong to nobody, so
-    that those processes cannot stop it first. Refuses the system's users.
+    that those processes cannot stop it first (kill(2)). Raise ValueError if
+    `uid` is the system's.
     """
     if is_system(uid):
         raise ValueError(f"uid {uid} belongs to the system")

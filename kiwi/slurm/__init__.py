@@ -1,1 +1,1 @@
-"""Slurm's jobs and nodes in plain words."""
+"""Slurm's jobs and nodes, in plain words."""

@@ -1,4 +1,4 @@
-"""`kiwi why NODE|JOB`: why a job waits or a node cannot be had, for anybody, in plain words.
+"""Explain to anybody, in plain words, why a job waits or a node cannot be had: `kiwi why NODE|JOB`.
 
 Asks Slurm and the agent as the user who calls it; an admin learns more from
 `reconfigure why` on the control host.
@@ -46,7 +46,10 @@ STATES = {
 
 
 def tell(target: str) -> str:
-    """What there is to say about a job (a number) or a node; UsageError where it is neither."""
+    """Return what keeps a job (a number) or a node, as lines for a person.
+
+    Raise UsageError if it is neither, CommandError if Slurm does not answer.
+    """
     return _job(target) if target[:1].isdigit() else _node(target)
 
 
@@ -58,7 +61,7 @@ def _job(number: str) -> str:
 
 
 def _nodes(job: job_reasons.Job) -> list[str]:
-    """A line for each node that a job has or wants; where it takes any, those with a reason, and how the others are."""
+    """Return a line for each node that a job has or wants; if it takes any, an overview of its partition."""
     if job.state not in ("PENDING", "CONFIGURING"):
         return []
     if named := job.nodes or job.unavailable or job.asked:
@@ -70,7 +73,10 @@ SINFO = ["sinfo", "-h", "-N", "-o", "%N|%T|%E"]
 
 
 def overview(text: str) -> list[str]:
-    """The nodes of a partition with a reason, MOST of them, and the number of nodes in each state."""
+    """Return the nodes of a partition that have a reason, MOST of them, and how many nodes are in each state.
+
+    `text` is what `describe` reads, all of the partition.
+    """
     lines = describe(text)
     states = Counter(_state(row.split("|")[1]) for row in dict.fromkeys(text.splitlines()) if row.count("|") > 1)
     odd = [line for line in lines if line.endswith(")")]
@@ -78,7 +84,7 @@ def overview(text: str) -> list[str]:
 
 
 def describe(text: str) -> list[str]:
-    """One sentence for each node of `sinfo -h -N -o '%N|%T|%E'`; a node of two partitions comes once."""
+    """Return one sentence for each node of `sinfo -h -N -o '%N|%T|%E'`; a node of two partitions comes once."""
     rows = (line.split("|", 2) for line in dict.fromkeys(text.splitlines()) if line.count("|") > 1)
     return list(dict.fromkeys(f"{name} {_state(state)}{_reason(reason)}" for name, state, reason in rows))
 
@@ -111,7 +117,7 @@ def _node(name: str) -> str:
 
 
 def _booking(name: str) -> list[str]:
-    """The line of `kiwi info` for one node; none where it is no node for booking, or nobody answers."""
+    """Return the lines of `kiwi info` for one node; none if it is no node for booking, or nobody answers."""
     try:
         nodes: list[dict[str, Any]] = ask(Request("info", None, ()))["nodes"]
     except KiwiError:

@@ -1,4 +1,4 @@
-"""Slurm's jobs and why they wait, in plain words: what squeue says, parsed and explained.
+"""Read Slurm's jobs from squeue and explain in plain words why they wait.
 
 Reason codes: https://slurm.schedmd.com/job_reason_codes.html; states: man squeue.
 """
@@ -18,7 +18,7 @@ ID = re.compile(r"[0-9]+([_+][0-9]+)?")
 
 
 class Job(NamedTuple):
-    """One line of squeue; `nodes` it has or is given, `asked` it named (-w): hostlists, "" where there are none."""
+    """One line of squeue. `nodes` it has or is given, `asked` it named (-w): hostlists, "" if there are none."""
 
     id: str
     state: str
@@ -33,7 +33,7 @@ class Job(NamedTuple):
 
     @property
     def unavailable(self) -> str:
-        """The nodes that its reason says it cannot have."""
+        """Return the nodes that it cannot have by its reason: a hostlist."""
         return self.reason.partition("UnavailableNodes:")[2].rstrip(")")
 
 
@@ -134,7 +134,7 @@ UNKNOWN = Explanation(
 
 
 def parse(text: str) -> list[Job]:
-    """The jobs of `squeue -h -o FORMAT`; lines that are none are left out."""
+    """Return the jobs of `squeue -h -o FORMAT`; lines that are none are left out."""
     rows = ([_word(cell) for cell in line.split("|")] for line in text.splitlines())
     return [Job(*row) for row in rows if len(row) == len(Job._fields)]
 
@@ -144,16 +144,16 @@ def _word(cell: str) -> str:
 
 
 def command(job: str) -> list[str]:
-    """The call of squeue that prints one job; UsageError where it is no job id."""
+    """Return the call of squeue that prints one job. Raise UsageError if `job` is no job id."""
     if not ID.fullmatch(job):
         raise UsageError(key="job", found=job, needs="a job id such as 42 or 42_1")
     return ["squeue", "-h", "-a", "--states=all", "-j", job, "-o", FORMAT]
 
 
 def find(number: str, call: Callable[[list[str]], str]) -> Job:
-    """A job as Slurm has it; `call` runs a command and returns its output.
+    """Return a job as Slurm has it; `call` runs a command and returns its output.
 
-    UsageError where it is no job id, or Slurm does not know it; CommandError, and what else `call` raises.
+    Raise UsageError if `number` is no job id or Slurm does not know it, and what `call` raises.
     """
     try:
         found = parse(call(command(number)))
@@ -168,7 +168,7 @@ def find(number: str, call: Callable[[list[str]], str]) -> Job:
 
 
 def explain(job: Job) -> Explanation:
-    """What keeps a job, and what its owner can do."""
+    """Return what keeps a job, and what its owner can do."""
     reason = job.reason.replace("_", " ")
     known = [key for key in REASONS if reason.lower().startswith(key.lower())]
     if job.state in STATES:
@@ -180,6 +180,6 @@ def explain(job: Job) -> Explanation:
 
 
 def sentence(job: Job) -> str:
-    """Job, owner, state and what keeps it, as one sentence."""
+    """Return job, owner, state and what keeps it, as one sentence."""
     where = f" on {job.nodes}" if job.nodes else ""
     return f"job {job.id} of {job.user}, {job.state.lower()}{where}: {explain(job).what}."

@@ -1,4 +1,4 @@
-"""The real gate script on allow files that kiwi.allow wrote, and on broken ones."""
+"""The real gate script on allow files that kiwi.node.allow_file wrote, and on broken ones."""
 
 from __future__ import annotations
 
