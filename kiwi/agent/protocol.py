@@ -59,9 +59,14 @@ CHECKS = {
 }
 
 
+def line(message: Mapping[str, Any]) -> bytes:
+    """Return one message as it is sent: JSON, and the end of the line."""
+    return json.dumps(message).encode() + b"\n"
+
+
 def encode(request: Request) -> bytes:
     """Return the line that carries `request`."""
-    return json.dumps({"version": VERSION, **request._asdict()}).encode() + b"\n"
+    return line({"version": VERSION, **request._asdict()})
 
 
 def decode(data: bytes) -> Request:

@@ -6,7 +6,6 @@ them (SO_PEERCRED, unix(7)), not what they write.
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import socket
@@ -106,7 +105,7 @@ class Server:
         if len(caller.received) > protocol.MAX_REQUEST:
             self._drop(caller, "the request is too long")
         elif caller.received.endswith(b"\n"):
-            caller.answer = json.dumps(self._answer(caller)).encode() + b"\n"
+            caller.answer = protocol.line(self._answer(caller))
             caller.deadline = time.monotonic() + PATIENCE
             self._selector.modify(caller.channel, selectors.EVENT_WRITE, caller)
             self._send(caller)

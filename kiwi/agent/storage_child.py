@@ -19,6 +19,7 @@ from kiwi.common.errors import KiwiError, UnreachableError
 
 DEADLINE = 3.0  # seconds for one answer
 REST = 5.0  # seconds between two tries on a share that hung
+SILENT = "the booking state does not answer"
 HINT = "the shared file system does not answer; nothing is known to have changed; see: kiwi info"
 
 Serve = Callable[[dict[str, Any]], dict[str, Any]]
@@ -46,17 +47,17 @@ class StorageChild:
         """
         self._dying = [c for c in self._dying if c.ended() is None]
         if time.monotonic() < self._rest_until:
-            raise UnreachableError("the booking state does not answer", hint=HINT)
+            raise UnreachableError(SILENT, hint=HINT)
         if self._child is None:
             self._child = fork(self._body)
         try:
             self._child.channel.settimeout(self._deadline)
-            self._child.channel.sendall(json.dumps(request).encode() + b"\n")
+            self._child.channel.sendall(protocol.line(request))
             answer = protocol.receive_line(self._child.channel, time.monotonic() + self._deadline)
         except OSError as exc:
             self.close()
             self._rest_until = time.monotonic() + REST
-            raise UnreachableError("the booking state does not answer", hint=HINT) from exc
+            raise UnreachableError(SILENT, hint=HINT) from exc
         return protocol.result(json.loads(answer))
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class StorageChild:
             os.umask(0o077)
         with contextlib.suppress(BrokenPipeError), channel.makefile("rwb") as file:
             for line in file:
-                file.write(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
+                file.write(protocol.line(self._answer(json.loads(line))))
                 file.flush()
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:

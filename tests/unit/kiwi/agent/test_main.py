@@ -8,7 +8,6 @@ import os
 import pwd
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -19,6 +18,7 @@ from kiwi.agent import authorization, protocol, socket_server
 from kiwi.agent import main as agent
 from kiwi.agent.main import Agent
 from kiwi.agent.protocol import Request, ask
+from kiwi.common import waiting
 from kiwi.common.children import Forked, fork
 from kiwi.common.errors import BusyError, UnreachableError, UsageError
 from kiwi.common.settings import Config, Partition
@@ -90,10 +90,7 @@ class Lab:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+    waiting.until(condition, 30, pause=0.02, late=lambda seen: AssertionError(f"waited in vain, seen last: {seen!r}"))
 
 
 @pytest.fixture
