@@ -5,6 +5,7 @@ A wrong value has one form of message everywhere: KEY: found VALUE; needs WHAT I
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 
 OK = 0
@@ -13,14 +14,18 @@ USAGE = 2  # bad arguments or bad site data; nothing was changed
 BUSY = 3  # somebody else holds it
 UNREACHABLE = 4  # share, agent, controller or cloud does not answer
 
-
 MISSING = object()  # "found" for a key that is not there
 LONGEST = 60  # characters of a value in a message
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: quoted and escaped, LONGEST characters at most."""
-    text = repr(value)
+    """Return a value as a message shows it: quoted and escaped, LONGEST characters at most.
+
+    What is found may come from a stranger: the work is bounded, too, however long or deep the value is.
+    """
+    bounded = reprlib.Repr()
+    bounded.maxstring = bounded.maxother = bounded.maxlong = LONGEST
+    text = bounded.repr(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 

@@ -143,6 +143,7 @@ GOOD = json.loads(protocol.encode(Request("info")))
     [b"hello\n", b"[]\n", b"{}\n", b"[" * 9999 + b"\n", b'{"version": 2}\n']
     + [json.dumps({**GOOD, k: v}).encode() + b"\n" for k, v in (("op", "agent"), ("seconds", True), ("more", 1))]
     + [json.dumps({**GOOD, k: v}).encode() + b"\n" for k, v in (("nodes", ["a\nb"]), ("nodes", "x"), ("user", 0))]
+    + [protocol.encode(Request("info")).replace(b"[]", b"[" * n + b"]" * n) for n in (100, 500, 900)]
     + [b"x" * (protocol.MAX_REQUEST + 1)],
     ids=lambda d: repr(d[:20]),
 )

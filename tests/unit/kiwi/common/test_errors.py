@@ -8,6 +8,14 @@ from kiwi.common import errors
 from kiwi.common.errors import MISSING, BusyError, KiwiError, UsageError
 
 
+def deep(levels: int) -> list[object]:
+    """A list in a list, and so on, as hostile JSON may have it."""
+    found: list[object] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
@@ -16,7 +24,9 @@ from kiwi.common.errors import MISSING, BusyError, KiwiError, UsageError
         pytest.param(None, "--grace: found None; needs seconds", id="null is a value"),
         pytest.param(MISSING, "--grace: missing; needs seconds", id="missing"),
         pytest.param("\x1b[2J\n", r"--grace: found '\x1b[2J\n'; needs seconds", id="control characters"),
-        pytest.param("x" * 999, "--grace: found '" + "x" * 56 + "...; needs seconds", id="long"),
+        pytest.param("x" * 999, f"--grace: found '{'x' * 27}...{'x' * 28}'; needs seconds", id="long"),
+        pytest.param(["a"] * 9999, "--grace: found ['a', 'a', 'a', 'a', 'a', 'a', ...]; needs seconds", id="many"),
+        pytest.param(deep(50_000), "--grace: found [[[[[[[...]]]]]]]; needs seconds", id="deep"),
     ],
 )
 def test_a_fault_is_one_sentence(found: object, sentence: str) -> None:
