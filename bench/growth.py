@@ -70,7 +70,7 @@ def ours(name: str) -> None:
 def original(name: str) -> None:
     """The original's way: apply everything, wait, configure everything."""
     nodeset = load_nodeset(HOME.nodeset)
-    authority.identity(HOME, nodeset[name])  # the machine cannot be made without
+    authority.make_identity(HOME, nodeset[name])  # the machine cannot be made without
     wanted = sorted({*files.read_json(HOME.names)["nodes"], name})
     files.write_json(HOME.names, {"nodes": wanted})
     settings = {**playbook.environment(HOME), **terraform.SETTINGS}

@@ -53,8 +53,8 @@ def check(options: Options) -> int:
 def init(options: Options) -> int:
     found = site_data.load(options.site, sys.stdin)
     if options.cluster and options.cluster != found.cluster_name:
-        told = f"found '{found.cluster_name}' in the site data; --cluster says '{options.cluster}'"
-        raise UsageError(f"cluster_name: {told}")
+        mismatch = f"found '{found.cluster_name}' in the site data; --cluster says '{options.cluster}'"
+        raise UsageError(f"cluster_name: {mismatch}")
     clusterdir = paths.of(found.cluster_name)
     registry.provider(clusterdir, found.subnet).check()
     changed = setup.init(clusterdir, found)

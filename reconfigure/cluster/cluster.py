@@ -32,14 +32,15 @@ class Cluster:
 
     @property
     def has_slurm(self) -> bool:
+        """Whether there is a Slurm partition."""
         return any(node.role == "slurm" for node in self.nodeset.values())
 
     def observe(self) -> Observed:
-        """Terraform's state, machines and, where the login node runs, Slurm's states."""
+        """Observe Terraform's state, the machines and, if the login node runs, Slurm's nodes."""
         found = Observed(
             self.terraform.instances(),
             tuple(self.provider.observe()),
-            new=authority.new(self.clusterdir),
+            new=authority.unconfigured(self.clusterdir),
             identities=authority.identities(self.clusterdir),
             written=self._written(),
             held=cooldown.held(cooldown.read(self.clusterdir), time.time()),
@@ -54,4 +55,5 @@ class Cluster:
         return frozenset(files.read_json(path)["nodes"]) if path.exists() else frozenset()
 
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the names that are Slurm's nodes."""
         return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")

@@ -26,6 +26,7 @@ class Inventory:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
         return {"hosts": dict(self.hosts), "groups": dict(self.groups), "variables": dict(self.variables)}
 
 
@@ -36,7 +37,7 @@ def build(
     baked: Mapping[str, Mapping[str, str]],
     facts: Mapping[str, Mapping[str, Any]],
 ) -> Inventory:
-    """Pure: records, state and facts of each node's release in, inventory out. All groups are named, also empty ones.
+    """Return the inventory of the nodes that are in the state (pure); all groups are named, also empty ones.
 
     The login node is the host `login`, in no group: Ansible warns of a group
     that has a host's name, and `hosts: login` needs none.
@@ -69,7 +70,7 @@ def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Ma
 
 
 def load(clusterdir: ClusterDir) -> Inventory:
-    """The inventory of a cluster as it is now; without hosts where it does not exist yet."""
+    """Return the inventory of a cluster as it is now, without hosts if it does not exist yet."""
     if not clusterdir.nodeset.exists():
         return build(clusterdir, {}, {}, {}, {})
     named = files.read_json(clusterdir.variables)["images"]

@@ -12,7 +12,7 @@ from kiwi.common.errors import KiwiError, UsageError
 
 
 def require_room(path: Path, needed: int) -> None:
-    """KiwiError where the disk of a folder has less than `needed` bytes left."""
+    """Raise KiwiError if the disk of a folder has less than `needed` bytes left."""
     free = shutil.disk_usage(path).free
     if free < needed:
         left = f"{free >> 20} MB left below {path}, {needed >> 20} MB needed"
@@ -34,7 +34,7 @@ def write_json(path: Path, data: object) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; UsageError naming the file where it is none."""
+    """Return the JSON object in a file. Raise UsageError, naming the file, if it is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as exc:

@@ -38,7 +38,7 @@ START = Position()
 
 
 def new_round() -> str:
-    """An id for a round, made as those of requests are."""
+    """Return an id for a round, made as those of requests are: <nanoseconds>-<pid>."""
     return f"{time.time_ns()}-{os.getpid()}"
 
 
@@ -89,7 +89,7 @@ def _aged(clusterdir: ClusterDir, age: int) -> Path:
 
 
 def read(clusterdir: ClusterDir, after: Position = START) -> tuple[list[Event], Position]:
-    """All events after a place, oldest first, and the place behind them.
+    """Return all events after a place, oldest first, and the place behind them.
 
     Files are opened from the newest to the oldest, so one that is renamed meanwhile is met
     twice and never missed. A place in a file that is gone means: all there is. A line that is
@@ -128,7 +128,7 @@ def _events(data: bytes) -> Iterator[Event]:
 
 
 def last_events(events: Iterable[Event]) -> dict[str, Event]:
-    """The newest event of each node that says what came of it.
+    """Return the newest event of each node that says what came of it.
 
     A clean-up and the suspend that follows hide no failure: that is the news.
     """

@@ -32,7 +32,7 @@ TERM_GRACE = 3.0
 
 @contextmanager
 def locked(clusterdir: ClusterDir, wait: float | None) -> Iterator[None]:
-    """Hold the lock of a cluster, rivals ended; wait at most `wait` seconds (None: for ever).
+    """Hold the lock of a cluster for a block, rivals ended; wait at most `wait` seconds for it (None: for ever).
 
     Raises BusyError, naming the holder, where it stays taken.
     """
@@ -47,7 +47,7 @@ def locked(clusterdir: ClusterDir, wait: float | None) -> Iterator[None]:
 
 @contextmanager
 def hold(path: Path, wait: float | None) -> Iterator[None]:
-    """Hold a lock file, signed with who holds it; BusyError after `wait` seconds."""
+    """Hold a lock file for a block, signed with who holds it. Raise BusyError after `wait` seconds."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = _take(path, wait)
     try:
@@ -59,7 +59,7 @@ def hold(path: Path, wait: float | None) -> Iterator[None]:
 
 def _take(path: Path, wait: float | None) -> int:
     until = None if wait is None else time.monotonic() + wait
-    told = False
+    logged = False
     while True:
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if _try(number):
@@ -69,8 +69,8 @@ def _take(path: Path, wait: float | None) -> int:
             holder = _holder(number)
             os.close(number)
             raise BusyError(f"{path} is held by {holder}", hint="wait for it, or end it, and try again")
-        elif not told:
-            told = True
+        elif not logged:
+            logged = True
             log.info("waiting for %s", _holder(number))
         os.close(number)
         time.sleep(0.1)
@@ -101,7 +101,7 @@ def _holder(number: int) -> str:
 
 
 def environment(clusterdir: ClusterDir) -> dict[str, str]:
-    """The environment for children of a change: this one's with the mark."""
+    """Return the environment for children of a change: this process's, with the mark."""
     return {**os.environ, MARK: str(clusterdir.path)}
 
 
@@ -121,16 +121,16 @@ def end_rivals(clusterdir: ClusterDir) -> None:
 def _end(clusterdir: ClusterDir, number: signal.Signals, grace: float) -> None:
     """Signal every rival once, also those that are born meanwhile; wait until none is left."""
     until = time.monotonic() + grace
-    told: set[int] = set()
+    signalled: set[int] = set()
     while (rivals := marked(clusterdir)) and time.monotonic() < until:
-        targets = set(_first(rivals, number)) - told
+        targets = set(_first(rivals, number)) - signalled
         _signal(targets, number)
-        told |= targets
+        signalled |= targets
         time.sleep(0.05)
 
 
 def _first(rivals: list[int], number: signal.Signals) -> list[int]:
-    """Whom to signal: an interrupt goes to Terraform alone as long as it runs.
+    """Return whom to signal: an interrupt goes to Terraform alone as long as it runs.
 
     Its children (a machine being made) must end by themselves, so that the
     state knows of them.
@@ -148,7 +148,7 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def marked(clusterdir: ClusterDir) -> list[int]:
-    """Processes with the mark of this cluster, besides this one and its ancestors.
+    """Return the processes with the mark of this cluster, except this one and its ancestors.
 
     Those of a container on this host are another control host's, where the same path is another folder.
     """
@@ -164,7 +164,7 @@ def marked(clusterdir: ClusterDir) -> list[int]:
 
 
 def _namespace(entry: Path) -> str:
-    """The PID namespace of a process (pid_namespaces(7)), "" where it is gone."""
+    """Return the PID namespace of a process (pid_namespaces(7)), "" where the process is gone."""
     try:
         return os.readlink(entry / "ns/pid")
     except OSError:
@@ -172,7 +172,7 @@ def _namespace(entry: Path) -> str:
 
 
 def _idle_ssh(entry: Path) -> bool:
-    """Ansible's shared SSH connections outlive it for a minute and do nothing by themselves."""
+    """Return whether it is one of Ansible's shared SSH connections: they outlive it and do nothing by themselves."""
     return _read(entry / "cmdline").startswith(b"ssh: ")
 
 

@@ -64,12 +64,12 @@ def trim(path: Path) -> None:
 
 
 def consoles(clusterdir: ClusterDir) -> list[Path]:
-    """What each machine says on its console; the folder is named NAME.INSTANCE."""
+    """Return the file with each machine's console; its folder is named NAME.INSTANCE."""
     return sorted((clusterdir.path / "machines").glob("[!.]*/console.log"))
 
 
 def written(clusterdir: ClusterDir) -> list[Written]:
-    """All places, also those where nothing was written yet."""
+    """Return all places, also those where nothing was written yet."""
     found = [
         _file(clusterdir.journal, "every step, one line of JSON each"),
         _file(clusterdir.log / "serve.log", "the worker"),
@@ -93,7 +93,7 @@ def _file(path: Path, what: str) -> Written:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """A file and its older ones, or all files below a folder."""
+    """Return a file and its older ones, or all files below a folder."""
     if path.is_dir():
         yield from (file for file in path.rglob("*") if file.is_file())
     else:

@@ -10,7 +10,7 @@ from reconfigure.model.node import Node, parse_node
 
 
 def load_nodeset(path: Path) -> dict[str, Node]:
-    """All nodes of nodeset.json by name; UsageError for another version or a bad record."""
+    """Return all nodes of nodeset.json by name. Raise UsageError for another version or a bad record."""
     data = files.read_json(path)
     if data.get("version") != 1:
         raise UsageError(key=f"{path}: version", found=data.get("version"), needs="1")

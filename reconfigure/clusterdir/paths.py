@@ -26,6 +26,7 @@ class ClusterDir:
 
     @property
     def path(self) -> Path:
+        """The folder itself, mode 0700."""
         return self.root / "clusters" / self.cluster
 
     @property
@@ -35,6 +36,7 @@ class ClusterDir:
 
     @property
     def state(self) -> Path:
+        """Terraform's state."""
         return self.local / "terraform.tfstate"
 
     @property
@@ -49,10 +51,12 @@ class ClusterDir:
 
     @property
     def nodeset(self) -> Path:
+        """All nodes that may ever exist (nodeset.py)."""
         return self.path / "nodeset.json"
 
     @property
     def site(self) -> Path:
+        """The checked site data."""
         return self.path / "site.json"
 
     @property
@@ -62,22 +66,27 @@ class ClusterDir:
 
     @property
     def known_hosts(self) -> Path:
+        """One @cert-authority line (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
         return self.path / "known_hosts"
 
     @property
     def control_key(self) -> Path:
+        """The key that is root on every node."""
         return self.path / "keys" / "control"
 
     @property
     def run(self) -> Path:
+        """What lives as long as a run: sockets, doing.json."""
         return self.path / "run"
 
     @property
     def log(self) -> Path:
+        """All logs (docs/seams.md, section 8)."""
         return self.path / "log"
 
     @property
     def journal(self) -> Path:
+        """The event journal (journal.py)."""
         return self.log / "journal.jsonl"
 
     @property
@@ -92,20 +101,22 @@ class ClusterDir:
 
     @property
     def metrics(self) -> Path:
+        """kiwi.prom and the counters behind it."""
         return self.path / "metrics"
 
     def identity(self, node: str) -> Path:
+        """Return the folder with a node's host key and certificate, and what is noted of its machine."""
         return self.path / "identity" / node
 
     def require(self) -> ClusterDir:
-        """Return itself; UsageError where the cluster was never set up."""
+        """Return itself. Raise UsageError if the cluster was never set up."""
         if not self.nodeset.exists():
             raise UsageError(f"there is no cluster '{self.cluster}' in {self.root}", hint="bin/up makes one")
         return self
 
 
 def default_cluster(environment: Mapping[str, str]) -> str:
-    """KIWI_CLUSTER, else cluster_name of the shipped site data."""
+    """Return KIWI_CLUSTER, else cluster_name of the shipped site data."""
     if environment.get("KIWI_CLUSTER"):
         return environment["KIWI_CLUSTER"]
     data = yaml.safe_load((REPO / "group_vars" / "all.yml").read_text(encoding="utf-8"))
@@ -113,7 +124,7 @@ def default_cluster(environment: Mapping[str, str]) -> str:
 
 
 def of(cluster: str, environment: Mapping[str, str] = os.environ) -> ClusterDir:
-    """The ClusterDir of a cluster below KIWI_ROOT; UsageError for a name that could leave it."""
+    """Return the ClusterDir of a cluster below KIWI_ROOT. Raise UsageError for a name that could leave it."""
     if not NAME.fullmatch(cluster):
         raise UsageError(key="cluster name", found=cluster, needs=NAME_GOOD)
     return ClusterDir(Path(environment.get("KIWI_ROOT") or "/var/lib/kiwi"), cluster)

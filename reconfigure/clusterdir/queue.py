@@ -38,7 +38,7 @@ class Queue:
         return done.rowcount == 1
 
     def waiting(self) -> list[Request]:
-        """Requests that are not finished, oldest first."""
+        """Return the requests that are not finished, oldest first."""
         rows = self._db.execute("SELECT id, kind, nodes, time, detail FROM request WHERE finished IS NULL")
         found = [Request(i, kind, nodes, at, json.loads(detail)) for i, kind, nodes, at, detail in rows]
         return sorted(found, key=lambda request: tuple(map(int, request.id.split("-"))))
@@ -51,4 +51,5 @@ class Queue:
             self._db.execute("DELETE FROM request WHERE finished < ?", (at - REMEMBER,))
 
     def close(self) -> None:
+        """Close the file."""
         self._db.close()

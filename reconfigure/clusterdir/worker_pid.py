@@ -14,7 +14,7 @@ from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 @contextmanager
 def alone(clusterdir: ClusterDir) -> Iterator[None]:
-    """Be the one worker of a cluster: serve.pid is locked as long as it runs."""
+    """Be the one worker of a cluster for a block: serve.pid is locked. Raise BusyError if another one runs."""
     number = os.open(clusterdir.path / "serve.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,7 +31,7 @@ def alone(clusterdir: ClusterDir) -> Iterator[None]:
 
 
 def code() -> str:
-    """Hash of the sources that a worker started now would run."""
+    """Return the hash of the sources that a worker started now would run."""
     digest = hashlib.sha256()
     for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
         digest.update(file.read_bytes())
@@ -39,19 +39,19 @@ def code() -> str:
 
 
 def worker(clusterdir: ClusterDir) -> int | None:
-    """Process id of the running worker, None where none runs."""
+    """Return the process id of the running worker, None if none runs."""
     found = _running(clusterdir)
     return found[0] if found else None
 
 
 def outdated(clusterdir: ClusterDir) -> bool:
-    """Whether a worker runs that was started from other sources than there are now."""
+    """Return whether a worker runs that was started from other sources than there are now."""
     found = _running(clusterdir)
     return found is not None and found[1] != code()
 
 
 def _running(clusterdir: ClusterDir) -> tuple[int, str] | None:
-    """Process id of the running worker and what it runs; None where none runs (a dead one holds no lock)."""
+    """Return process id and sources' hash of the running worker; None if none runs (a dead one holds no lock)."""
     try:
         number = os.open(clusterdir.path / "serve.pid", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -45,11 +45,12 @@ class Image:
     roles: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
         return asdict(self)
 
 
 def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
-    """All images of the site data, with the hash of what they would be baked from now."""
+    """Return all images of the site data, with the hash of what they would be baked from now."""
     sources = content_hash(repo)
     used = {site.data["login"]["image"], *(partition.image for partition in site.partitions)}
     found = []
@@ -68,7 +69,7 @@ def images(root: Path, site: Site, repo: Path = REPO) -> tuple[Image, ...]:
 
 
 def current(root: Path, site: Site, before: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """{name: {path, hash}} for new machines: what is wanted once it is baked, until then what was baked before."""
+    """Return {name: {path, hash}} for new machines: what is wanted if it is baked, else what was baked before."""
     found = {}
     for image in images(root, site):
         old = before.get(image.name)
@@ -78,12 +79,12 @@ def current(root: Path, site: Site, before: Mapping[str, Mapping[str, str]]) -> 
 
 
 def content_hash(repo: Path) -> str:
-    """Hash of the paths, modes and contents of all files of Kiwi that go into images."""
+    """Return the hash of the paths, modes and contents of all files of Kiwi that go into images."""
     return _digest(repo, _files(repo))
 
 
 def _role_hash(folder: Path) -> str:
-    """Name and hash of a role of the site's own: of all that is in it, wherever it lies."""
+    """Return the name of a role of the site's own, and the hash of all that is in it, wherever it lies."""
     return f"{folder.name} {_digest(folder, _below(folder))}"
 
 

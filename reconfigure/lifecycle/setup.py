@@ -46,7 +46,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
         changes = [
             new,
             user_ids.remember(clusterdir, site),
-            authority.make(clusterdir, site),
+            authority.make_missing(clusterdir, site),
             _variables(clusterdir, site, nodeset),
         ]
         user = site.users[0].name if site.users else "root"
@@ -143,7 +143,7 @@ def refresh_images(clusterdir: ClusterDir, site: Site) -> None:
 
 
 def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
-    """Machines keep their addresses as long as they live."""
+    """Raise SiteError if a machine that is there would get another address."""
     before = _before(clusterdir).get("nodeset", {})
     state = Terraform(clusterdir.local, lock.environment(clusterdir)).instances()
     moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
@@ -158,7 +158,7 @@ def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
 
 
 def _controller(clusterdir: ClusterDir, site: Site) -> Release:
-    """The login node's release; SiteError where its slurmctld would not read the state that is saved."""
+    """Return the login node's release. Raise SiteError if its slurmctld would not read the state that is saved."""
     image = site.data["login"]["image"]
     found = releases.known()[site.images[image]]
     saved = files.read_json(clusterdir.saved)["slurm"] if clusterdir.saved.exists() else found.slurm

@@ -55,7 +55,7 @@ def _save_jobs(clusterdir: ClusterDir) -> None:
 
 
 def _subnet(clusterdir: ClusterDir) -> str:
-    """The subnet that the cluster was made with; the shipped one where it never got so far."""
+    """Return the subnet that the cluster was made with, else the shipped one."""
     if clusterdir.site.exists():
         return str(files.read_json(clusterdir.site)["subnet"])
     return str(site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")["subnet"])
@@ -69,7 +69,7 @@ def _remove(path: Path) -> None:
 
 
 def mounts(path: Path) -> list[str]:
-    """What is mounted below a folder, here."""
+    """Return what is mounted below a folder on this host."""
     lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     targets = [line.split()[1].encode().decode("unicode_escape") for line in lines]
     return [target for target in targets if target == str(path) or target.startswith(f"{path}/")]

@@ -11,7 +11,7 @@ JOB_TIMEOUT = 120.0  # seconds
 
 
 def welcome(cluster: Cluster) -> int:
-    """Run a job as the first user where there is a Slurm partition with a node up; CommandError where it fails."""
+    """Run a job as the first user if a Slurm partition has a node up. Raise CommandError if the job fails."""
     user = cluster.site.users[0].name if cluster.site.users else "root"
     slurm = [p for p in cluster.site.partitions if p.scheduler == "slurm"]
     booking = [p for p in cluster.site.partitions if p.scheduler == "booking"]
@@ -31,6 +31,6 @@ def welcome(cluster: Cluster) -> int:
 
 
 def _which(cluster: Cluster) -> str:
-    """The option that names a cluster that is not the shipped one."""
+    """Return the option that names a cluster that is not the shipped one."""
     name = cluster.clusterdir.cluster
     return "" if name == paths.default_cluster({}) else f"--cluster {name} "

@@ -10,7 +10,7 @@ from kiwi.common.errors import UsageError
 
 
 def expand(hostlist: str) -> tuple[str, ...]:
-    """The names of a hostlist such as cpu-[1-3]; UsageError where it is none."""
+    """Return the names of a hostlist such as cpu-[1-3]. Raise UsageError if it is none."""
     try:
         return tuple(NodeSet(hostlist))
     except NodeSetException as exc:
@@ -18,5 +18,5 @@ def expand(hostlist: str) -> tuple[str, ...]:
 
 
 def fold(names: Iterable[str]) -> str:
-    """Names as a hostlist, the shortest form."""
+    """Return names as a hostlist, in its shortest form."""
     return str(NodeSet.fromlist(sorted(names)))

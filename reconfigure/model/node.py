@@ -24,12 +24,12 @@ class Node:
     features: tuple[str, ...]
 
     def data(self) -> dict[str, Any]:
-        """The record as JSON knows it."""
+        """Return the record as plain JSON."""
         return {**asdict(self), "features": list(self.features)}
 
 
 def parse_node(data: Mapping[str, Any]) -> Node:
-    """Parse a node record; unknown fields are ignored, a missing one is named (UsageError)."""
+    """Parse a node record; unknown fields are ignored. Raise UsageError if one is missing or wrong."""
     try:
         found = Node(
             name=data["name"],

@@ -25,7 +25,7 @@ class Request:
 
     @property
     def jobs(self) -> dict[str, str]:
-        """Nodes by id of the job that Slurm wants them for (`nodes` in 22.05's resume file, later nodes_resume)."""
+        """Return hostlists by id of the job that waits for them (`nodes_resume` of a resume file; 22.05: `nodes`)."""
         asked = (self.detail or {}).get("jobs")
         found = {}
         for job in asked if isinstance(asked, list) else ():
@@ -34,12 +34,12 @@ class Request:
         return found
 
     def jobs_waiting_for(self, names: Collection[str]) -> frozenset[int]:
-        """Ids of the jobs that wait for one of these nodes."""
+        """Return the ids of the jobs that wait for one of these nodes."""
         return frozenset(int(job) for job, nodes in self.jobs.items() if not set(names).isdisjoint(expand(nodes)))
 
 
 def parse_request(line: str) -> Request:
-    """Parse one spool record; UsageError where it is not one."""
+    """Parse one spool record. Raise UsageError if it is none."""
     try:
         data = json.loads(line)
         if data["version"] != 1 or data["kind"] not in KINDS:

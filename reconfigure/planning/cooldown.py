@@ -37,7 +37,7 @@ class Entry:
     reason: str
 
     @property
-    def told(self) -> str:
+    def shown(self) -> str:
         """The reason that Slurm shows."""
         return f"{self.reason[:REASON]}{MARK}{time.strftime('%H:%M UTC', time.gmtime(self.until))}"
 
@@ -46,7 +46,7 @@ Table = Mapping[str, Entry]
 
 
 def after(before: Entry | None, reason: str, now: float, *, permanent: bool) -> Entry:
-    """The entry of a node that has failed (again)."""
+    """Return the entry of a node that has failed (again); `now` is in unix seconds."""
     recent = before is not None and now - before.failed < FORGET
     failures = before.failures + 1 if before is not None and recent else 1
     passing = 0.0 if failures == 1 else min(FIRST * 2 ** (failures - 2), LONGEST)
@@ -55,17 +55,17 @@ def after(before: Entry | None, reason: str, now: float, *, permanent: bool) -> 
 
 
 def held(table: Table, now: float) -> dict[str, str]:
-    """Nodes that are left alone now, with the reason for Slurm."""
-    return {name: entry.told for name, entry in table.items() if entry.until > now}
+    """Return the nodes that are left alone now, with the reason for Slurm."""
+    return {name: entry.shown for name, entry in table.items() if entry.until > now}
 
 
 def waits(table: Table) -> bool:
-    """Whether something has to be done later: a node to be drained once it is off, or to be given back."""
+    """Return whether something has to be done later: a node to be drained once it is off, or to be given back."""
     return any(entry.until for entry in table.values())
 
 
 def read(clusterdir: ClusterDir) -> dict[str, Entry]:
-    """The table; empty where there is none."""
+    """Return the table; empty if there is none."""
     path = _path(clusterdir)
     return {name: Entry(**entry) for name, entry in files.read_json(path)["nodes"].items()} if path.exists() else {}
 

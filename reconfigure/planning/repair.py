@@ -59,8 +59,8 @@ def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
         draft.add(name, Do.LOST, "its machine died (reconfigure sync)")
         if not gone and not made:
             draft.add(name, Do.REGISTER, "its machine was made anew while Slurm was away")
-    stuck = node.down and node.power is Power.POWERED_DOWN
-    if gone and (node.power is Power.UP or stuck or draft.has(name, Do.LOST)):
+    given_up = node.down and node.power is Power.POWERED_DOWN
+    if gone and (node.power is Power.UP or given_up or draft.has(name, Do.LOST)):
         draft.add(name, Do.POWER_DOWN, "its machine is gone (reconfigure sync)")
 
 

@@ -37,7 +37,7 @@ class Provider(Protocol):
     """
 
     def check(self) -> None:
-        """Raise UsageError where machines cannot be here with this site data; changes nothing."""
+        """Raise UsageError if machines cannot be here with this site data; change nothing."""
 
     def prepare(self) -> None:
         """Make what the machines of the cluster share: network and data."""

@@ -44,7 +44,7 @@ class LocalProvider:
     proc: Path = Path("/proc")
 
     def check(self) -> None:
-        """Raise UsageError where the subnet overlaps what this host reaches already; changes nothing."""
+        """Raise UsageError if the subnet overlaps what this host reaches already; change nothing."""
         source = paths.REPO / "terraform" / "local" / "network.sh"
         env = {"PATH": PATH, "KIWI_CLUSTER": self.cluster, "KIWI_SUBNET": self.subnet}
         try:
@@ -107,7 +107,7 @@ class LocalProvider:
 
 
 def _record(path: Path) -> tuple[str, int, int]:
-    """Image hash, pid and the pid's start time of an instance.json.
+    """Return image hash, pid and the pid's start time (clock ticks since boot) of an instance.json.
 
     Raises FileNotFoundError, and ValueError, KeyError or TypeError where it is no such record.
     """
@@ -118,7 +118,7 @@ def _record(path: Path) -> tuple[str, int, int]:
 
 
 def _start(proc: Path, pid: int) -> int | None:
-    """When a live process started, in clock ticks since boot; None where it is gone or a zombie."""
+    """Return when a live process started, in clock ticks since boot (proc(5)); None if it is gone or a zombie."""
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
@@ -128,7 +128,7 @@ def _start(proc: Path, pid: int) -> int | None:
 
 
 def _last_words(console: Path) -> str:
-    """The last lines of the console as the end of a sentence."""
+    """Return the last lines of the console as the end of a sentence."""
     try:
         with console.open("rb") as file:
             file.seek(max(0, console.stat().st_size - LOG_TAIL))

@@ -82,7 +82,7 @@ class Context:
             notes.update(state=state, reason=reason)
             if state == "power_down_force":
                 self.given_up |= dict.fromkeys(names, reason)
-            return self.cluster.controller.tell(names, state, reason) is None
+            return self.cluster.controller.set_state(names, state, reason) is None
 
     def write_names(self, names: Iterable[str]) -> None:
         """Tell Terraform which nodes shall exist."""

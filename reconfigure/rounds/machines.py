@@ -46,12 +46,12 @@ def _prepare(context: Context) -> None:
     if made:
         context.cluster.provider.prepare()
     for name in made:
-        authority.identity(clusterdir, context.cluster.nodeset[name])
+        authority.make_identity(clusterdir, context.cluster.nodeset[name])
         releases.note(clusterdir, context.cluster.nodeset[name])
         if context.observed.slurm is None:
-            authority.remake(clusterdir, name)
+            authority.mark_remade(clusterdir, name)
     if "login" in made:  # main.yml configures all of them
-        authority.known(clusterdir, authority.new(clusterdir))
+        authority.mark_configured(clusterdir, authority.unconfigured(clusterdir))
 
 
 def _apply_targets(context: Context) -> Applied:

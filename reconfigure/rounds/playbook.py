@@ -58,7 +58,7 @@ class Run:
 
 
 def reason(data: Mapping[str, Any]) -> str:
-    """Why a task failed, in one line: task, message, end of its error output."""
+    """Return why a task failed, in one line: task, message, end of its error output."""
     result = data.get("res", {})
     parts = [str(result.get(key, "")).strip() for key in ("msg", "stderr")]
     last = [part.splitlines()[-1][:300] for part in parts if part]
@@ -66,7 +66,7 @@ def reason(data: Mapping[str, Any]) -> str:
 
 
 def environment(clusterdir: ClusterDir) -> dict[str, str]:
-    """Variables that let the playbook find this cluster; host keys are always checked."""
+    """Return variables that let the playbook find this cluster; host keys are always checked."""
     return {
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner turns it off where nothing is said
@@ -81,7 +81,7 @@ def environment(clusterdir: ClusterDir) -> dict[str, str]:
 
 
 def run(clusterdir: ClusterDir, name: str, variables: Mapping[str, Any], limit: str | None = None) -> Run:
-    """Run playbooks/NAME, on all its hosts or on `limit`; never raises for what the playbook met."""
+    """Run playbooks/NAME on all its hosts, or on `limit`; raise nothing for what the playbook met."""
     outcome, began = Run(), time.monotonic()
     folder = clusterdir.run / "ansible"
     for each in (folder, clusterdir.ansible):
@@ -110,18 +110,18 @@ def run(clusterdir: ClusterDir, name: str, variables: Mapping[str, Any], limit: 
 
 
 def _tail(runner: ansible_runner.Runner) -> str:
-    """The last words of a run that failed on no host, such as Ansible that was killed."""
+    """Return the last words of a run that failed on no host, such as Ansible that was killed."""
     with runner.stdout as output:
         return last_words(output.read(), runner.rc)
 
 
 def last_words(output: str, code: int | None) -> str:
-    """What Ansible said in the end, without its banners; errors first."""
+    """Return what Ansible said in the end, without its banners; errors first."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     words = [line for line in lines if not BANNER.match(line)]
-    told = [line for line in words if line.startswith(("[ERROR]", "ERROR", "fatal"))] or words
+    errors = [line for line in words if line.startswith(("[ERROR]", "ERROR", "fatal"))] or words
     ended = "Ansible was killed" if code is None else f"Ansible ended early with code {code}"
-    return ended + (f": {' '.join(told[-2:])[:300]}" if told else "")
+    return ended + (f": {' '.join(errors[-2:])[:300]}" if errors else "")
 
 
 def _prune(folder: Path) -> None:

@@ -39,7 +39,7 @@ def _say(path: Path, text: bytes) -> None:
 
 
 def now(clusterdir: ClusterDir) -> dict[str, Any] | None:
-    """What is being done; None where nothing is, also where who said so was killed."""
+    """Return what is being done; None if nothing is, also if who said so was killed."""
     try:
         said: dict[str, Any] = json.loads(clusterdir.doing.read_bytes())
         return said if Path(f"/proc/{said['pid']}").exists() else None

@@ -74,7 +74,7 @@ def configure(context: Context) -> Result:
     missed = {name: run.failed.get("", "the playbook did not reach it") for name in set(names) - run.reached}
     failed = {name: why for name, why in {**missed, **run.failed}.items() if name}
     configured = set(names) - failed.keys()
-    authority.known(cluster.clusterdir, configured)
+    authority.mark_configured(cluster.clusterdir, configured)
     cooldown.well(cluster.clusterdir, configured)
     return Result(True, failed)
 
@@ -126,7 +126,7 @@ def start_jobs_again(context: Context) -> Result:
 def forget_remade(context: Context) -> Result:
     """Note that Slurm now knows of the lost jobs of nodes that were made anew while it was away."""
     if context.observed.slurm is not None:
-        authority.told(context.cluster.clusterdir, context.observed.remade)
+        authority.unmark_remade(context.cluster.clusterdir, context.observed.remade)
     return Result()
 
 

@@ -15,7 +15,7 @@ PAUSE = 0.1  # seconds between two rounds of looks
 
 
 def greeting(addresses: Mapping[str, str], timeout: float = 1.0) -> set[str]:
-    """The names whose SSH server greets; all are asked at once, within `timeout` seconds."""
+    """Return the names whose SSH server greets; all are asked at once, within `timeout` seconds (RFC 4253, 4.2)."""
     found: set[str] = set()
     until = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
@@ -50,7 +50,7 @@ def _close(connection: object) -> None:
 
 
 def faults(machines: Iterable[Machine], ids: Mapping[str, str]) -> dict[str, str]:
-    """Why machines of these ids do not run any more; one that is missing has stopped."""
+    """Return why machines of these ids do not run any more; one that is missing has stopped."""
     running = {m.instance: m for m in machines}
     found = {}
     for name, instance in ids.items():

@@ -61,16 +61,17 @@ class Controller:
         self.address = login.address
 
     def options(self, master: str = "no") -> list[str]:
-        """ssh options with the shared socket."""
+        """Return ssh options with the shared socket."""
         return _options(
             self.clusterdir, "login", ControlMaster=master, ControlPath=self.clusterdir.run / "controller.sock"
         )
 
     def argv(self, command: Sequence[str], master: str = "no") -> list[str]:
+        """Return the ssh call that runs a command on the controller."""
         return ["ssh", "-F", "none", "-T", *self.options(master), f"root@{self.address}", shlex.join(command)]
 
     def call(self, command: Sequence[str], timeout: float = CALL_TIMEOUT) -> Result:
-        """Run a command on the controller; UnreachableError where SSH fails, CommandError where it does."""
+        """Run a command on the controller. Raise UnreachableError if SSH fails or is late, CommandError if it fails."""
         try:
             return process.run(self.argv(command), timeout=timeout)
         except CommandError as exc:
@@ -93,7 +94,7 @@ class Controller:
         (self.clusterdir.run / "controller.sock").unlink(missing_ok=True)
 
     def nodes(self, timeout: float = CALL_TIMEOUT) -> dict[str, SlurmNode] | None:
-        """Slurm's nodes, powered-down ones too; None where Slurm does not answer."""
+        """Return Slurm's nodes, powered-down ones too; None if Slurm does not answer within `timeout` seconds."""
         try:
             return slurm_nodes.parse_nodes(self.call(["scontrol", "-a", "-o", "show", "nodes"], timeout).out)
         except (UnreachableError, CommandError) as exc:
@@ -101,19 +102,19 @@ class Controller:
             return None
 
     def running(self) -> frozenset[str]:
-        """Nodes that Slurm believes run a job; none where Slurm does not answer."""
+        """Return the nodes on which Slurm believes a job runs; none if Slurm does not answer."""
         try:
             return slurm_nodes.parse_running(self.call(["squeue", "-a", "-h", "-o", "%T %N"]).out)
         except (UnreachableError, CommandError) as exc:
             log.debug("Slurm does not answer: %s", exc)
             return frozenset()
 
-    def tell(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
+    def set_state(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
         """Set a state of nodes; return why Slurm refused, None where it did not."""
         try:
             self.call(slurm_nodes.update(names, state, reason))
         except (UnreachableError, CommandError) as exc:
-            log.warning("Slurm was not told %s of %s: %s", state, ",".join(names), exc)
+            log.warning("Slurm did not set %s for %s: %s", state, ",".join(names), exc)
             return str(exc)
         return None
 

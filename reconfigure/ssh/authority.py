@@ -25,7 +25,7 @@ NEW = "new"  # file in an identity: this machine was never configured
 REMADE = "remade"  # likewise: it was made while Slurm was away
 
 
-def make(clusterdir: ClusterDir, site: Site) -> bool:
+def make_missing(clusterdir: ClusterDir, site: Site) -> bool:
     """Make the keys that are missing and known_hosts; return whether anything changed."""
     users = [clusterdir.path / "keys" / "users" / user.name for user in site.users if not user.keys]
     wanted = {
@@ -69,14 +69,14 @@ def _authority(clusterdir: ClusterDir, site: Site) -> str:
 
 
 def patterns(subnet: str) -> list[str]:
-    """Host patterns (10.*, 10.1.*, 10.1.2.*) that cover exactly the subnet, of /24 or larger."""
+    """Return host patterns (10.*, 10.1.*, 10.1.2.*; ssh_config(5)) that cover exactly a subnet of /24 or larger."""
     net = ipaddress.IPv4Network(subnet)
     octets = -(-net.prefixlen // 8)
     parts = net.subnets(new_prefix=octets * 8) if net.prefixlen % 8 else [net]
     return [".".join(str(part.network_address).split(".")[:octets]) + ".*" for part in parts]
 
 
-def identity(clusterdir: ClusterDir, node: Node) -> None:
+def make_identity(clusterdir: ClusterDir, node: Node) -> None:
     """Make a new host key and certificate for a node that is about to be made, and mark it new."""
     folder = clusterdir.identity(node.name)
     draft = folder.with_name(f".{node.name}.new")
@@ -94,7 +94,7 @@ def identity(clusterdir: ClusterDir, node: Node) -> None:
     draft.rename(folder)
 
 
-def new(clusterdir: ClusterDir) -> frozenset[str]:
+def unconfigured(clusterdir: ClusterDir) -> frozenset[str]:
     """Nodes that were made and never configured by the driver."""
     return frozenset(path.parent.name for path in clusterdir.path.glob(f"identity/*/{NEW}"))
 
@@ -104,13 +104,13 @@ def identities(clusterdir: ClusterDir) -> frozenset[str]:
     return frozenset(path.name for path in clusterdir.path.glob("identity/*"))
 
 
-def known(clusterdir: ClusterDir, names: Iterable[str]) -> None:
+def mark_configured(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Say that nodes are configured, or that another will do it."""
     for name in names:
         (clusterdir.identity(name) / NEW).unlink(missing_ok=True)
 
 
-def remake(clusterdir: ClusterDir, name: str) -> None:
+def mark_remade(clusterdir: ClusterDir, name: str) -> None:
     """Mark a node made while Slurm was away: it may believe that a job runs there, on a machine that is gone."""
     (clusterdir.identity(name) / REMADE).touch(mode=0o600)
 
@@ -120,7 +120,7 @@ def remade(clusterdir: ClusterDir) -> frozenset[str]:
     return frozenset(path.parent.name for path in clusterdir.path.glob(f"identity/*/{REMADE}"))
 
 
-def told(clusterdir: ClusterDir, names: Iterable[str]) -> None:
+def unmark_remade(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Say that Slurm knows of the lost jobs of these nodes."""
     for name in names:
         (clusterdir.identity(name) / REMADE).unlink(missing_ok=True)

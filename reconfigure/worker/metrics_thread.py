@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 TICK = 60.0  # seconds between two updates while nothing happens
 
 
-class Meter(threading.Thread):
+class MetricsThread(threading.Thread):
     """Write the metrics at once, after each `poke`, every TICK seconds, and a last time at `stop`."""
 
     def __init__(self, clusterdir: ClusterDir, cluster: Callable[[], Cluster]) -> None:
@@ -33,6 +33,7 @@ class Meter(threading.Thread):
         self._seen: tuple[tuple[int, int], Mapping[str, Instance]] | None = None
 
     def run(self) -> None:
+        """Write the metrics until `stop`."""
         while not self._ended.is_set():
             self._try()
             self._wake.wait(TICK)

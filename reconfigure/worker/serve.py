@@ -29,7 +29,7 @@ from reconfigure.planning import cooldown, plan, repair
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Round
-from reconfigure.worker.metrics_thread import Meter
+from reconfigure.worker.metrics_thread import MetricsThread
 from reconfigure.worker.spool_listener import Listener
 
 log = logging.getLogger(__name__)
@@ -49,22 +49,22 @@ class Worker:
         self._stray_since: Mapping[tuple[str, str], float] = {}
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; BusyError where a worker runs already."""
+        """Serve until SIGTERM or SIGINT. Raise BusyError if a worker runs already."""
         with alone(self._clusterdir):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, _stop)
             listener = Listener(self._clusterdir, self._cluster().controller, self._wake)
             queue = Queue(self._clusterdir.path / "queue.sqlite")
-            meter = Meter(self._clusterdir, self._cluster)
+            metrics = MetricsThread(self._clusterdir, self._cluster)
             listener.start()
-            meter.start()
+            metrics.start()
             journal.write(self._clusterdir, "worker started")
             try:
-                self._loop(queue, meter.poke)
+                self._loop(queue, metrics.poke)
             finally:
                 listener.stop()
                 journal.write(self._clusterdir, "worker stopped")
-                meter.stop()
+                metrics.stop()
 
     def _loop(self, queue: Queue, after: Callable[[], None]) -> None:
         pause = RETRY[0]
@@ -86,13 +86,13 @@ class Worker:
                 pause = min(pause * 2, RETRY[1])
 
     def _patience(self) -> float:
-        """Seconds until the next look where nobody asks for anything."""
+        """Return the seconds until the next round if nobody asks for anything."""
         if cooldown.waits(cooldown.read(self._clusterdir)):
             return cooldown.LOOK
         return STRAY if self._stray_since else LOOK
 
     def _strays(self, observed: Observed, persistent: Collection[str]) -> frozenset[str]:
-        """Nodes that have been strays for long; from one look alone a node may be about to register."""
+        """Return strays seen for at least STRAY seconds; a node seen once may still be registering."""
         now, before = time.monotonic(), self._stray_since
         self._stray_since = {stray: before.get(stray, now) for stray in repair.strays(observed, persistent)}
         return frozenset(name for (name, _), since in self._stray_since.items() if now - since >= STRAY)
@@ -126,19 +126,19 @@ class Worker:
                 raise KiwiError(f"{hostlist.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
 
     def _removal(self, strays: Collection[str]) -> Request:
-        """The worker's own wish, as Slurm's would be; not stored, the next look finds what is left of it."""
+        """Return the worker's own wish, as Slurm's would be; not stored, since the next round finds what is left."""
         request = Request(f"{time.time_ns()}-{os.getpid()}", "suspend", hostlist.fold(strays), time.time(), None)
         journal.write(self._clusterdir, "stray", strays, request=request.id)
         return request
 
 
 def _unfinished(request: Request, stay: Collection[str]) -> bool:
-    """A node that could not be removed is tried again: nobody asks for it a second time."""
+    """Return whether a request stays: a node that could not be removed is tried again, nobody asks twice."""
     return request.kind != "resume" and not set(stay).isdisjoint(hostlist.expand(request.nodes))
 
 
 def _of(waiting: Sequence[Request], *names: str) -> list[str]:
-    """Ids of the requests that name some of these nodes."""
+    """Return the ids of the requests that name some of these nodes."""
     return [request.id for request in waiting if not set(names).isdisjoint(hostlist.expand(request.nodes))]
 
 

@@ -32,17 +32,18 @@ class Listener(threading.Thread):
         self._child: process.Child[str] | None = None
 
     def run(self) -> None:
-        pause, told = RECONNECT[0], False
+        """Follow the spool until `stop`, connecting again whenever the connection ends."""
+        pause, logged = RECONNECT[0], False
         while not self._ended.is_set():
             heard = self._attempt()
             pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
-            if (heard or not told) and not self._ended.is_set():
+            if (heard or not logged) and not self._ended.is_set():
                 log.info("no connection to the controller at %s; trying again", self._controller.address)
-            told = not heard
+            logged = not heard
             self._ended.wait(pause)
 
     def _attempt(self) -> bool:
-        """A session, whatever it meets: this thread must outlive a full disk and a broken pipe."""
+        """Try one session and return whether it was one; this thread must outlive a full disk and a broken pipe."""
         try:
             with closing(Queue(self._clusterdir.path / "queue.sqlite")) as queue:
                 return self._session(queue)
@@ -51,7 +52,7 @@ class Listener(threading.Thread):
             return False
 
     def _session(self, queue: Queue) -> bool:
-        """One connection, until it ends; return whether it was one: something was heard, or it held."""
+        """Follow the spool until the connection ends; return whether it was one: something was heard, or it held."""
         heard, began = False, time.monotonic()
         with self._controller.follow(sys.stderr) as child:
             self._child = child
@@ -80,6 +81,7 @@ class Listener(threading.Thread):
             child.stdin.flush()
 
     def stop(self) -> None:
+        """End the connection and the thread."""
         self._ended.set()
         if self._child is not None:
             process.stop(self._child, grace=2)

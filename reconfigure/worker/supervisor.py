@@ -17,20 +17,22 @@ PAUSE = 0.05  # seconds between two looks for the worker
 
 
 def unit(clusterdir: ClusterDir) -> str:
+    """Return the name of the worker's systemd unit."""
     return f"kiwi-{clusterdir.cluster}-serve.service"
 
 
 def systemd() -> bool:
-    """Whether systemd is PID 1 here."""
+    """Return whether systemd is PID 1 here."""
     return Path("/run/systemd/system").is_dir()
 
 
 def command(clusterdir: ClusterDir) -> list[str]:
+    """Return the worker's command line."""
     return [sys.executable, "-m", "reconfigure", "--cluster", clusterdir.cluster, "serve", "--log"]
 
 
 def settings(clusterdir: ClusterDir) -> dict[str, str]:
-    """All that the worker has of the environment, as a unit or as a session; Ansible wants a UTF-8 locale."""
+    """Return all that the worker has of the environment, as a unit or as a session; Ansible wants a UTF-8 locale."""
     path = os.environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     return {
         "HOME": os.environ.get("HOME", "/root"),
@@ -42,7 +44,7 @@ def settings(clusterdir: ClusterDir) -> dict[str, str]:
 
 
 def unit_argv(clusterdir: ClusterDir, log: Path) -> list[str]:
-    """The systemd-run call; machines and other children are not the unit's to kill."""
+    """Return the systemd-run call; machines and other children are not the unit's to kill."""
     properties = ["Restart=always", "RestartSec=1", "KillMode=process", f"StandardError=append:{log}"]
     options = [f"--property={p}" for p in properties] + [f"--setenv={k}={v}" for k, v in settings(clusterdir).items()]
     return ["systemd-run", f"--unit={unit(clusterdir)}", "--collect", "--quiet", *options, "--", *command(clusterdir)]

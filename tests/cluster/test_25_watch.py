@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster.conftest import Cluster, wait_for
@@ -93,11 +94,13 @@ def frozen(cluster: Cluster, name: str) -> Iterator[None]:
     assert processes
     try:
         for each in processes:
-            each.suspend()
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
         yield
     finally:
         for each in reversed(processes):
-            each.resume()
+            with suppress(psutil.NoSuchProcess):  # one that ended must not leave the others stopped
+                each.resume()
 
 
 def test_who_only_looks_does_not_wait_for_a_login_node_that_is_ill(cluster: Cluster) -> None:

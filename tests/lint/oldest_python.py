@@ -84,7 +84,14 @@ def oldest() -> str:
 
 def main() -> int:
     faults = strangers()
-    vermin = ["vermin", "--no-tips", "--eval-annotations", "--violations", "-t=3.9-", *map(str, sources())]
+    vermin = [
+        str(Path(sys.executable).with_name("vermin")),
+        "--no-tips",
+        "--eval-annotations",
+        "--violations",
+        "-t=3.9-",
+        *map(str, sources()),
+    ]
     judged = process.run(vermin, check=False)
     faults += judged.out.splitlines() if judged.code else []
     with tempfile.TemporaryDirectory() as folder:

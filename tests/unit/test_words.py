@@ -35,7 +35,20 @@ BANNED = {
         "worker": "storage",
     },
     "reconfigure": {
+        "around": "context",
+        "asleep": "power is Power.POWERED_DOWN",
+        "Home": "ClusterDir",
+        "home": "clusterdir",
+        "look": "observe (a cluster), snapshot (the module)",
+        "Meter": "MetricsThread",
+        "places": "paths",
+        "records": "node, request or hostlist",
         "remains": "leftovers",
+        "Story": "History",
+        "story": "history, last_change",
+        "stuck": "down and power is Power.POWERED_DOWN",
+        "tell": "set_state (Slurm), log, print, explain",
+        "told": "what it is: reason, message, noted",
     },
 }
 # What another change takes away; no new ones here.

@@ -195,7 +195,7 @@ def kiwi(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kiwi:
     """The driver with its real Terraform module, on a home that is made by hand."""
     clusterdir, provider = ClusterDir(folder, "kiwi"), Provider()
     data = {**site_data.load(None).data, "subnet": "198.18.0.0/16"}
-    authority.make(clusterdir, site_data.load(None))
+    authority.make_missing(clusterdir, site_data.load(None))
     for made in (clusterdir.run, clusterdir.log, clusterdir.local.parent):
         made.mkdir(parents=True, exist_ok=True)
     Module.copy("local", clusterdir.local.parent)
@@ -235,7 +235,7 @@ def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
     found.cluster.controller = SimpleNamespace(  # type: ignore[assignment]
         nodes=lambda: waited,
         running=lambda: frozenset(),
-        tell=lambda names, state, reason="": found.sent.append((state, reason)),
+        set_state=lambda names, state, reason="": found.sent.append((state, reason)),
         start_now=lambda jobs: None,
     )
     monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})

@@ -28,7 +28,7 @@ def test_an_old_failure_is_forgotten() -> None:
 
 
 def test_a_reason_of_any_length_says_until_when() -> None:
-    told = cooldown.after(None, "x" * 500, 0.0, permanent=True).told
+    told = cooldown.after(None, "x" * 500, 0.0, permanent=True).shown
     assert told.endswith("xx; left alone until 00:10 UTC")
     assert len(told) <= 200
 

@@ -24,7 +24,7 @@ from tests.unit.reconfigure.terraform.test_client import MODULE, NODE
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster whose home is made by hand; Slurm answers and remembers what it was told."""
     clusterdir = ClusterDir(tmp_path, "kiwi")
-    authority.make(clusterdir, site_data.load(None))
+    authority.make_missing(clusterdir, site_data.load(None))
     clusterdir.run.mkdir()
     clusterdir.log.mkdir()
     (clusterdir.local / "node").mkdir(parents=True)
@@ -46,7 +46,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     found.controller = SimpleNamespace(  # type: ignore[assignment]
         nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"CLOUD"})) for name in NAMES[1:]},
         running=lambda: frozenset(),
-        tell=lambda names, state, reason="": told.append((tuple(names), state, reason)),
+        set_state=lambda names, state, reason="": told.append((tuple(names), state, reason)),
         told=told,
         start_now=lambda jobs: started.append(set(jobs)),
         started=started,

@@ -45,6 +45,6 @@ def test_killed_before_a_step(with_login: Cluster, monkeypatch: pytest.MonkeyPat
     assert {"login", "cpu-1", "cpu-3"} <= made(cluster) <= {"login", "cpu-1", "cpu-2", "cpu-3"}  # a node beyond stays
     observed = cluster.observe()
     assert not repair.sync(cluster.nodeset, observed, PERSISTENT).changes
-    assert authority.new(cluster.clusterdir) == set()
+    assert authority.unconfigured(cluster.clusterdir) == set()
     assert authority.identities(cluster.clusterdir) == made(cluster)
     assert observed.written == made(cluster)

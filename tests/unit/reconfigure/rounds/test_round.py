@@ -27,7 +27,7 @@ from tests.unit.reconfigure.rounds.rig import configured, do, made
 def test_made_then_removed(with_login: Cluster) -> None:
     assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == rounds.Outcome({}, True)
     assert made(with_login) == {"login", "cpu-1", "cpu-2"}
-    assert authority.new(with_login.clusterdir) == set()
+    assert authority.unconfigured(with_login.clusterdir) == set()
     with_login.controller.nodes = lambda: None  # type: ignore[method-assign]
     do(with_login, {"cpu-1": "suspend"})
     assert made(with_login) == {"login", "cpu-2"}
@@ -39,7 +39,7 @@ def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytes
     observed = cluster.observe()
     todo = repair.sync(cluster.nodeset, observed, ["login", "cpu-1"])
     assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
-    assert authority.new(cluster.clusterdir) == set()
+    assert authority.unconfigured(cluster.clusterdir) == set()
 
 
 @pytest.mark.parametrize("where", ["terraform", "start", "playbook"])
@@ -127,7 +127,7 @@ def test_a_disk_that_fills_meanwhile_is_told(with_login: Cluster, monkeypatch: p
     def full(clusterdir: ClusterDir, node: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "identity/cpu-1")
 
-    monkeypatch.setattr(authority, "identity", full)
+    monkeypatch.setattr(authority, "make_identity", full)
     assert do(with_login, {"cpu-1": "resume"}).failed == {"cpu-1": "No space left on device (identity/cpu-1)"}
 
 

@@ -19,13 +19,13 @@ SITE = site_data.load(None)
 @pytest.fixture
 def clusterdir(tmp_path: Path) -> ClusterDir:
     found = ClusterDir(tmp_path, "kiwi")
-    assert authority.make(found, SITE)
+    assert authority.make_missing(found, SITE)
     return found
 
 
 def test_the_second_time_nothing_changes(clusterdir: ClusterDir) -> None:
     before = {p: p.read_bytes() for p in clusterdir.path.rglob("*") if p.is_file()}
-    assert not authority.make(clusterdir, SITE)
+    assert not authority.make_missing(clusterdir, SITE)
     assert {p: p.read_bytes() for p in clusterdir.path.rglob("*") if p.is_file()} == before
 
 
@@ -37,7 +37,7 @@ def test_everything_is_private(clusterdir: ClusterDir) -> None:
 
 def test_a_half_made_pair_is_made_anew(clusterdir: ClusterDir) -> None:
     (clusterdir.path / "ca" / "host_ca.pub").unlink()
-    assert authority.make(clusterdir, SITE)
+    assert authority.make_missing(clusterdir, SITE)
     public = process.run(["ssh-keygen", "-y", "-f", str(clusterdir.path / "ca" / "host_ca")]).out
     assert public.split()[:2] == (clusterdir.path / "ca" / "host_ca.pub").read_text().split()[:2]
 
@@ -47,15 +47,15 @@ def test_an_identity_is_new_each_time_and_signed_for_its_names(clusterdir: Clust
     folder = clusterdir.identity("cpu-2")
     seen = set()
     for _ in range(2):
-        authority.identity(clusterdir, node)
+        authority.make_identity(clusterdir, node)
         seen.add((folder / "ssh_host_ed25519_key.pub").read_text())
     shown = process.run(["ssh-keygen", "-L", "-f", str(folder / "ssh_host_ed25519_key-cert.pub")]).out
     assert len(seen) == 2
     for name in ("cpu-2", "cpu-2.kiwi", "198.18.4.2", "host certificate"):
         assert name in shown
-    assert authority.new(clusterdir) == {"cpu-2"}
-    authority.known(clusterdir, ["cpu-2"])
-    assert authority.new(clusterdir) == set()
+    assert authority.unconfigured(clusterdir) == {"cpu-2"}
+    authority.mark_configured(clusterdir, ["cpu-2"])
+    assert authority.unconfigured(clusterdir) == set()
     authority.forget(clusterdir, ["cpu-2"])
     assert not folder.exists()
 
