@@ -1,1 +1,1 @@
-"""Site data: what an administrator edits, its rules and what follows from it."""
+"""Site data: what an administrator edits about a cluster, and how it is read and checked."""

@@ -1,9 +1,9 @@
-"""The uid and gid that every user of a cluster was ever given: they stay, since files on the share belong to numbers.
+"""Remember the uid and gid of every user that a cluster ever had: files on the share belong to these numbers.
 
     CLUSTERDIR/data/users.json   {"version": 1, "users": {"alice": {"uid": 10001, "gid": 10001}}}
 
-It lies with the homes and lives as long as they do. Users who were removed
-from the site data are still in it, until a person takes them out.
+The file is beside the homes and outlives `down` as they do. A user who was
+removed from the site data stays in it until a person takes them out.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ Ids = Mapping[str, Mapping[str, int]]
 
 
 def path(clusterdir: ClusterDir) -> Path:
+    """Return the file that remembers them."""
     return clusterdir.path / "data" / "users.json"
 
 
 def given(clusterdir: ClusterDir) -> Ids:
-    """uid and gid by name, of all users that the cluster ever had."""
+    """Return uid and gid by name of all users that the cluster ever had."""
     file = path(clusterdir)
     return files.read_json(file)["users"] if file.exists() else {}
 
 
 def check(clusterdir: ClusterDir, site: Site) -> None:
-    """Raise SiteError where a user would get other ids than before, or a uid that another one had."""
+    """Raise SiteError if a user would get other ids than before, or a uid that another one had."""
     found = [fault for i, user in enumerate(site.users) for fault in _faults(f"users[{i}]", user, given(clusterdir))]
     if found:
         raise SiteError(f"{fault} out of {path(clusterdir)}, then bin/up" for fault in found)
 
 
 def _faults(where: str, user: User, known: Ids) -> Iterator[str]:
-    """The faults of one user, each to be completed with the name of the file."""
+    """Return the faults of one user, each to be completed with the name of the file."""
     before = known.get(user.name, {})
     for key, value in (("uid", user.uid), ("gid", user.gid)):
         if key in before and before[key] != value:
