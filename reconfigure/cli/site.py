@@ -25,6 +25,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("--quiet", action="store_true", help="print faults only")
     command.add_argument("--print", metavar="KEY", help="print the value of one key, such as cluster_name")
     command.add_argument("--json", action="store_true", help="print all of it as JSON, paths of roles absolute")
+    command.add_argument("--schema", action="store_true", help="print the JSON Schema of site files, for editors")
     command = add(commands, "init", init, "write the cluster's folder from checked site data", "init --site my-lab.yml")
     command.add_argument("--site", metavar="FILE", help=f"{SITE}; - reads JSON on standard input")
     command = add(commands, "down", down, "remove the machines and what was changed on this host", "down")
@@ -36,6 +37,8 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def check(options: Options) -> int:
+    if options.schema:
+        return print_schema()
     found = site_data.load(options.site)
     if options.print:
         if options.print not in found.data:
@@ -47,6 +50,13 @@ def check(options: Options) -> int:
     elif not options.quiet:
         nodes = sum(partition.max_nodes for partition in found.partitions)
         print(f"the site data is sound: cluster {found.cluster_name}, up to {nodes} nodes and the login node")
+    return OK
+
+
+def print_schema() -> int:
+    from reconfigure.site import schema  # noqa: PLC0415 - as in site_data.check
+
+    print_json(schema.schema())
     return OK
 
 

@@ -1,7 +1,8 @@
-"""The site data: read, laid together, checked as a whole, frozen.
+"""The site data: read, laid over the shipped values, checked as a whole, frozen.
 
 All faults come in one SiteError, each naming its key, the value found and a
-good value. Nothing here writes.
+good value. Nothing here writes. A cluster that was set up has its checked data
+in site.json (docs/seams.md): `freeze` takes that without checking it again.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ import yaml
 
 from kiwi.common.errors import UsageError
 from reconfigure.clusterdir import paths
-from reconfigure.site import releases, slurm_conf
-from reconfigure.site import rules as site_rules
-from reconfigure.site.rules import Faults
+from reconfigure.site import rules
+from reconfigure.site.faults import short
 
 
 class SiteError(UsageError):
@@ -33,17 +33,8 @@ class SiteError(UsageError):
 
 
 @dataclass(frozen=True)
-class Flavor:
-    """A size; memory in megabytes."""
-
-    cpus: int
-    memory_mb: int
-    features: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Partition:
-    """`min_nodes` are always up, nodes up to `max_nodes` may exist; `features` are its own and its flavor's."""
+    """A partition: `min_nodes` are always up, up to `max_nodes` may exist; `features` include those of its flavor."""
 
     name: str
     scheduler: str
@@ -54,6 +45,7 @@ class Partition:
     features: tuple[str, ...]
 
     def persistent(self) -> tuple[str, ...]:
+        """Return the names of its nodes that are always up."""
         return tuple(f"{self.name}-{number}" for number in range(1, self.min_nodes + 1))
 
 
@@ -70,18 +62,18 @@ class User:
 
 @dataclass(frozen=True)
 class Site:
-    """The checked site data; `data` is the same as plain JSON. Times in seconds."""
+    """The checked site data; `images` are releases by name, `flavors` names, `data` is all of it as plain JSON."""
 
     cluster_name: str
     subnet: str
     images: Mapping[str, str]
-    flavors: Mapping[str, Flavor]
+    flavors: tuple[str, ...]
     partitions: tuple[Partition, ...]
     users: tuple[User, ...]
     data: Mapping[str, Any]
 
     def persistent(self) -> frozenset[str]:
-        """Names of the nodes that are always up."""
+        """Return the names of the nodes that are always up."""
         return frozenset({"login"}.union(*(p.persistent() for p in self.partitions)))
 
 
@@ -98,7 +90,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; SiteError with file and line where it is none."""
+    """Return the mapping in a YAML file. Raise SiteError with file and line if it has none."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as exc:
@@ -110,12 +102,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as exc:
         raise SiteError([f"{path}: not YAML: {exc}"]) from exc
     if not isinstance(data, dict):
-        raise SiteError([f"{path}: found {site_rules.short(data)}; needs keys and values such as cluster_name: kiwi"])
+        raise SiteError([f"{path}: found {short(data)}; needs keys and values such as cluster_name: kiwi"])
     return data
 
 
 def load(site_file: str | None, stdin: TextIO | None = None) -> Site:
-    """The shipped site data with `site_file` (a path, or - for JSON on stdin) laid over it, checked."""
+    """Return the shipped site data with `site_file` (a path, or - for JSON on stdin) laid over it.
+
+    Raise SiteError with all faults if it has any.
+    """
     data = read_yaml(paths.REPO / "group_vars" / "all.yml")
     if site_file == "-" and stdin is not None:
         try:
@@ -123,7 +118,7 @@ def load(site_file: str | None, stdin: TextIO | None = None) -> Site:
         except ValueError as exc:
             raise SiteError([f"standard input: not JSON: {exc}"]) from exc
         if not isinstance(over, dict):
-            raise SiteError([f"standard input: found {site_rules.short(over)}; needs a JSON object"])
+            raise SiteError([f"standard input: found {short(over)}; needs a JSON object"])
         data |= _resolved(over, Path.cwd())
     elif site_file:
         data |= _resolved(read_yaml(Path(site_file)), Path(site_file).absolute().parent)
@@ -131,7 +126,7 @@ def load(site_file: str | None, stdin: TextIO | None = None) -> Site:
 
 
 def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Site data with the paths of extra roles absolute; what is no list of them is left for the check."""
+    """Return site data with absolute paths of extra roles; what is no list of paths is left for the check."""
     found = deepcopy(data)
     images = found.get("images")
     for image in images.values() if isinstance(images, dict) else ():
@@ -141,110 +136,33 @@ def _resolved(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def check(data: Mapping[str, Any]) -> Site:
-    """Check merged site data as a whole; SiteError with all faults, else the Site."""
-    faults = Faults()
-    known = releases.known()
-    image_rules = {**releases.rules(known), **site_rules.IMAGES}
-    good = site_rules.table(faults, "", dict(data), site_rules.TOP)
-    for name, image in good.get("images", {}).items():
-        _named(faults, "images", name, image, site_rules.IMAGE, image_rules)
-    for name, flavor in good.get("flavors", {}).items():
-        _named(faults, "flavors", name, flavor, site_rules.FLAVOR, site_rules.FLAVORS)
-    if "login" in good:
-        login = site_rules.table(faults, "login", good["login"], site_rules.LOGIN)
-        _references(faults, "login", login, good)
-    _partitions(faults, good)
-    releases.together(faults, good, known)
-    slurm_conf.check(faults, good.get("slurm_conf", ""), slurm_conf.taken(releases.controller_lines(good, known)))
-    _users(faults, good, _accounts(faults, good))
+    """Return merged site data as a Site. Raise SiteError with all its faults if it has any."""
+    from reconfigure.site import validation  # noqa: PLC0415 - pydantic takes long to import, and most commands only freeze
+
+    faults, good = validation.check(data)
+    rules.check(faults, good)
     if faults.lines:
         raise SiteError(faults.lines)
     return freeze(data)
 
 
-def _named(
-    faults: Faults, where: str, name: object, value: object, rule: site_rules.Rule, rules: Mapping[str, site_rules.Rule]
-) -> None:
-    if not rule.good(name):
-        faults.add(f"{where}: key", name, rule.needs)
-    site_rules.table(faults, f"{where}.{name}", value, rules)
-
-
-def _references(faults: Faults, where: str, part: Mapping[str, Any], good: Mapping[str, Any]) -> None:
-    for key, of in (("image", "images"), ("flavor", "flavors")):
-        known = good.get(of)
-        if key in part and known is not None and part[key] not in known:
-            faults.add(f"{where}.{key}", part[key], f"one of {of}: {', '.join(map(str, known))}")
-
-
-def _partitions(faults: Faults, good: Mapping[str, Any]) -> None:
-    names: dict[str, int] = {}
-    last = 10  # the login node
-    for index, value in enumerate(good.get("partitions", [])):
-        where = f"partitions[{index}]"
-        part = site_rules.table(faults, where, value, site_rules.PARTITION)
-        _references(faults, where, part, good)
-        if part.get("name") in names:
-            faults.add(f"{where}.name", part["name"], f"another name: partitions[{names[part['name']]}] has it")
-        names.setdefault(part.get("name", ""), index)
-        if part.get("min_nodes", 0) > part.get("max_nodes", 1023):
-            faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
-        last = 1024 * (index + 1) + part.get("max_nodes", 1)
-    _fits(faults, good, last)
-
-
-def _fits(faults: Faults, good: Mapping[str, Any], last: int) -> None:
-    """The number of the last node must lie in the subnet, below its broadcast address."""
-    net = site_rules.network(good.get("subnet"))
-    if net is not None and last > net.num_addresses - 2:
-        prefix = 32 - (last + 1).bit_length()
-        needs = f"a network of at least /{prefix} for these partitions, such as 198.18.0.0/16"
-        faults.add("subnet", good["subnet"], needs)
-
-
-def _accounts(faults: Faults, good: Mapping[str, Any]) -> list[str]:
-    """Check Slurm's accounts, parents first; return their names."""
-    names: list[str] = []
-    for index, value in enumerate(good.get("accounts", [])):
-        account = site_rules.table(faults, f"accounts[{index}]", value, site_rules.ACCOUNTS)
-        if account.get("name") in names:
-            needs = f"another name: accounts[{names.index(account['name'])}] has it"
-            faults.add(f"accounts[{index}].name", account["name"], needs)
-        if account.get("parent", "root") not in ("root", *names):
-            faults.add(f"accounts[{index}].parent", account["parent"], site_rules.ACCOUNTS["parent"].needs)
-        names.append(account.get("name", ""))
-    return names
-
-
-def _users(faults: Faults, good: Mapping[str, Any], accounts: list[str]) -> None:
-    seen: dict[tuple[str, object], int] = {}
-    for index, value in enumerate(good.get("users", [])):
-        user = site_rules.table(faults, f"users[{index}]", value, site_rules.USERS)
-        for key in ("name", "uid"):
-            other = seen.setdefault((key, user[key]), index) if key in user else index
-            if other != index:
-                faults.add(f"users[{index}].{key}", user[key], f"another {key}: users[{other}] has it")
-        if unknown := [account for account in user.get("accounts", ()) if account not in accounts]:
-            faults.add(f"users[{index}].accounts", unknown[0], f"one of accounts: {', '.join(accounts) or '(none)'}")
-
-
-def _partition(data: Mapping[str, Any], flavor: Flavor) -> Partition:
-    plain = {key: value for key, value in data.items() if key != "slurm"}
-    return Partition(**{**plain, "features": tuple(dict.fromkeys([*data["features"], *flavor.features]))})
-
-
 def freeze(data: Mapping[str, Any]) -> Site:
-    """Site data that is known to be good (checked, or from site.json) as a Site."""
-    flavors = {n: Flavor(f["cpus"], f["memory_mb"], tuple(f.get("features", ()))) for n, f in data["flavors"].items()}
+    """Return site data that is known to be good (checked, or from site.json) as a Site."""
     return Site(
         cluster_name=data["cluster_name"],
         subnet=data["subnet"],
         images={name: image["release"] for name, image in data["images"].items()},
-        flavors=flavors,
-        partitions=tuple(_partition(p, flavors[p["flavor"]]) for p in data["partitions"]),
+        flavors=tuple(data["flavors"]),
+        partitions=tuple(_partition(part, data["flavors"][part["flavor"]]) for part in data["partitions"]),
         users=tuple(
             User(u["name"], u["uid"], u.get("gid", u["uid"]), tuple(u.get("keys", ())), u.get("admin", False))
             for u in data["users"]
         ),
         data=dict(data),
     )
+
+
+def _partition(data: Mapping[str, Any], flavor: Mapping[str, Any]) -> Partition:
+    plain = {key: value for key, value in data.items() if key != "slurm"}
+    features = dict.fromkeys([*data["features"], *flavor.get("features", ())])
+    return Partition(**{**plain, "features": tuple(features)})

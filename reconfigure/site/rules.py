@@ -1,241 +1,94 @@
-"""Rules for values of the site data: what is good, and how a fault is told.
+"""What one key of the site data demands of another: plain functions that add a sentence for each fault.
 
-A Rule says whether a value is good and what a good one looks like. `table`
-applies rules to a mapping and collects every fault: bad, missing and unknown
-keys.
+They see only values that are good by themselves (reconfigure/site/validation.py):
+a key that is not there was faulted, and is not judged again.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
-import re
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from reconfigure.clusterdir import paths
+from reconfigure.site import releases, slurm_conf
+from reconfigure.site.faults import Faults
 
-KEY_TYPES = (
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
-NETWORKS = tuple(ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"))
-NO_USERS = (  # of Debian's base system and of the roles' packages
-    *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data"),
-    *("backup", "list", "irc", "nobody", "sshd", "messagebus", "systemd-network", "polkitd", "sudo", "shadow"),
-    *("kiwi", "slurm", "munge"),
-)
-NO_PARTITIONS = ("login", "all", "default", "nodes", "slurm", "booking")
-
-
-class Rule(NamedTuple):
-    """`good(value)` decides; `needs` completes the sentence "needs …"."""
-
-    good: Callable[[Any], bool]
-    needs: str
-    required: bool = True
-
-
-class Faults:
-    """Collects faults, each one line that names the key, the value found and a good one."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def add(self, key: str, found: object, needs: str) -> None:
-        self.lines.append(f"{key}: found {short(found)}; needs {needs}")
-
-    def missing(self, key: str, needs: str) -> None:
-        self.lines.append(f"{key}: missing; needs {needs}")
-
-
-def short(value: object) -> str:
-    """A value as it is shown in a fault: at most 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def table(faults: Faults, where: str, value: object, rules: Mapping[str, Rule]) -> Mapping[str, Any]:
-    """Check a mapping against rules; return the values that are good."""
-    if not isinstance(value, dict):
-        faults.add(where, value, f"a mapping with the keys {', '.join(rules)}")
-        return {}
-    prefix = f"{where}." if where else ""
-    for key in [key for key in value if key not in rules]:
-        faults.add(f"{prefix}{key}", value[key], f"to be left out: unknown key (known: {', '.join(rules)})")
-    good = {}
-    for key, rule in rules.items():
-        if key not in value:
-            if rule.required:
-                faults.missing(f"{prefix}{key}", rule.needs)
-        elif rule.good(value[key]):
-            good[key] = value[key]
-        else:
-            faults.add(f"{prefix}{key}", value[key], rule.needs)
-    return good
-
-
-def integer(low: int, high: int) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and low <= value <= high
-
-
-def pattern(expression: str) -> Callable[[Any], bool]:
-    compiled = re.compile(expression)
-    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
-
-
-def one_of(names: Sequence[str]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and value in names
-
-
-def strings(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """A list of good strings, none twice."""
-    return lambda v: isinstance(v, list) and all(map(good, v)) and len(set(map(str, v))) == len(v)
-
-
-def public_key(value: object) -> bool:
-    """Whether a string is one SSH public key: known type, and the same type inside."""
-    parts = value.split(None, 2) if isinstance(value, str) and "\n" not in value.strip() else []
-    if len(parts) < 2 or parts[0] not in KEY_TYPES:
-        return False
-    try:
-        blob = base64.b64decode(parts[1], validate=True)
-        (length,) = struct.unpack(">I", blob[:4])
-    except (binascii.Error, struct.error):
-        return False
-    return blob[4 : 4 + length] == parts[0].encode() and len(blob) >= 36
+NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"))
+PARENT = "root or an account above it in the list"
 
 
 def network(value: object) -> ipaddress.IPv4Network | None:
-    """The private or benchmark IPv4 network that a string is, or None."""
+    """Return the private (RFC 1918) or benchmark (RFC 2544) IPv4 network that a value names, or None."""
     try:
         found = ipaddress.IPv4Network(value) if isinstance(value, str) and "/" in value else None
     except ValueError:
         return None
-    return found if found and any(found.subnet_of(n) for n in NETWORKS if n.version == 4) else None
+    return found if found and any(found.subnet_of(private) for private in NETWORKS) else None
 
 
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
+def check(faults: Faults, good: Mapping[str, Any]) -> None:
+    """Add a sentence for each key that does not go with another one; `good` are the values good by themselves."""
+    known = releases.known()
+    references(faults, "login", good.get("login", {}), good)
+    partitions(faults, good)
+    subnet_fits(faults, good)
+    releases.together(faults, good, known)
+    slurm_conf.check(faults, good.get("slurm_conf", ""), slurm_conf.taken(releases.controller_lines(good, known)))
+    accounts(faults, good.get("accounts", []))
+    users(faults, good.get("users", []), [account.get("name", "") for account in good.get("accounts", [])])
 
 
-def role(value: object) -> bool:
-    """Whether a string is the absolute path of a role that can be baked."""
-    folder = Path(value, "tasks") if isinstance(value, str) and value.startswith("/") else None
-    return folder is not None and any((folder / name).is_file() for name in ("install.yml", "main.yml"))
+def references(faults: Faults, where: str, part: Mapping[str, Any], good: Mapping[str, Any]) -> None:
+    """Image and flavor of the login node or a partition must be among `images` and `flavors`."""
+    for key, of in (("image", "images"), ("flavor", "flavors")):
+        if key in part and of in good and part[key] not in good[of]:
+            faults.add(f"{where}.{key}", part[key], f"one of {of}: {', '.join(map(str, good[of]))}")
 
 
-def _user_name(value: object) -> bool:
-    return pattern(r"[a-z_][a-z0-9_-]{0,31}")(value) and value not in NO_USERS
+def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
+    """Names are given once, min_nodes is at most max_nodes, images and flavors are there."""
+    listed = good.get("partitions", [])
+    unique(faults, "partitions", "name", listed, "another name: {} has it")
+    for index, part in enumerate(listed):
+        where = f"partitions[{index}]"
+        references(faults, where, part, good)
+        if part.get("min_nodes", 0) > part.get("max_nodes", 1023):
+            faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
 
 
-def _partition_name(value: object) -> bool:
-    return pattern(r"[a-z][a-z0-9]{0,15}")(value) and value not in NO_PARTITIONS
+def subnet_fits(faults: Faults, good: Mapping[str, Any]) -> None:
+    """The last node's number must lie in the subnet, below its broadcast address (docs/seams.md, section 1)."""
+    net = network(good.get("subnet"))
+    listed = good.get("partitions", [])
+    last = 1024 * len(listed) + listed[-1].get("max_nodes", 1) if listed else 10  # the login node
+    if net is not None and last > net.num_addresses - 2:
+        prefix = 32 - (last + 1).bit_length()
+        needs = f"a network of at least /{prefix} for these partitions, such as 198.18.0.0/16"
+        faults.add("subnet", good["subnet"], needs)
 
 
-USER = Rule(_user_name, "a user name of lower-case letters, digits, _ and -, none of the system's, such as alice")
-SECONDS = Rule(integer(1, 65533), "whole seconds from 1 to 65533, such as 300")
-IMAGE = Rule(pattern(r"[a-z][a-z0-9.-]{0,31}"), "a name of lower-case letters, digits, . and -, such as debian13")
-FLAVOR = Rule(pattern(r"[a-z][a-z0-9.-]{0,31}"), "a name of lower-case letters, digits, . and -, such as small")
-FEATURES = Rule(strings(pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")), "a list of words, none twice, such as [fast]")
-_WORD = r"(?!(?i:PartitionName|Nodes)=)[A-Za-z][A-Za-z0-9_]*=[^\s#=]+"
-PARTITION_WORDS = rf"{_WORD}( {_WORD})*"
-# A GPU without a device is none to slurmd, and its node invalid to slurmctld.
-_GRES_WORDS = r"( (File|Cores|Links|Flags|AutoDetect)=[^\s#=]+)*"
-GRES = rf"(?!gpu:\S*$)[a-z][a-z0-9_]*(:[A-Za-z][A-Za-z0-9_.-]*)?:[1-9][0-9]*[KMGT]?{_GRES_WORDS}"
+def accounts(faults: Faults, listed: Sequence[Mapping[str, Any]]) -> None:
+    """Names are given once, and a parent stands above its children: sacctmgr adds accounts in this order."""
+    unique(faults, "accounts", "name", listed, "another name: {} has it")
+    above = {"root"}
+    for index, account in enumerate(listed):
+        if account.get("parent", "root") not in above:
+            faults.add(f"accounts[{index}].parent", account["parent"], PARENT)
+        above.add(account.get("name", ""))
 
-TOP = {
-    "cluster_name": Rule(lambda v: isinstance(v, str) and bool(paths.NAME.fullmatch(v)), paths.NAME_GOOD),
-    "provider": Rule(one_of(("local",)), "local (the only provider so far)"),
-    "subnet": Rule(
-        lambda v: network(v) is not None,
-        "a private IPv4 network (10/8, 172.16/12, 192.168/16 or 198.18/15) without host bits, such as 198.18.0.0/16",
-    ),
-    "images": Rule(lambda v: isinstance(v, dict) and bool(v), "a mapping such as {debian13: {release: trixie}}"),
-    "flavors": Rule(lambda v: isinstance(v, dict) and bool(v), "a mapping such as {small: {cpus: 1, memory_mb: 512}}"),
-    "login": Rule(lambda v: isinstance(v, dict), "a mapping such as {image: debian13, flavor: small}"),
-    "partitions": Rule(lambda v: isinstance(v, list) and bool(v), "a list with at least one partition"),
-    "accounting": Rule(_flag, "true or false"),
-    "accounts": Rule(
-        lambda v: isinstance(v, list), "a list such as [{name: physics}, {name: optics, parent: physics}]"
-    ),
-    "slurm_conf": Rule(lambda v: isinstance(v, str), "text: lines of slurm.conf, such as 'DebugFlags=Power'"),
-    "suspend_time": SECONDS,
-    "suspend_timeout": SECONDS,
-    "resume_timeout": SECONDS,
-    "slurm_gate": Rule(_flag, "true or false"),
-    "mpi": Rule(_flag, "true or false"),
-    "users": Rule(lambda v: isinstance(v, list), "a list such as [{name: alice, uid: 10001}]"),
-    "bypass_users": Rule(strings(_user_name), "a list of user names, none twice, such as [alice]"),
-}
-IMAGES = {  # beside `release` (reconfigure/site/releases.py)
-    "packages": Rule(
-        strings(pattern(r"[a-z0-9][a-z0-9+.-]{1,63}")),
-        "a list of names of Debian packages, none twice, such as [htop]",
-        required=False,
-    ),
-    "roles": Rule(
-        strings(role),
-        "a list of folders with tasks/install.yml or tasks/main.yml in them, relative to the site file's folder, "
-        "none twice, such as [roles/motd]",
-        required=False,
-    ),
-}
-FLAVORS = {
-    "cpus": Rule(integer(1, 4096), "a whole number from 1 to 4096, such as 1"),
-    "memory_mb": Rule(integer(64, 2**26), "whole megabytes from 64 up, such as 512"),
-    "features": Rule(FEATURES.good, FEATURES.needs, required=False),
-    "gres": Rule(
-        strings(pattern(GRES)),
-        "a list of NAME:COUNT or NAME:TYPE:COUNT, with words of gres.conf after it where there are any "
-        "(a gpu needs them), such as ['gpu:tesla:2 File=/dev/nvidia[0-1]', 'lscratch:100G']",
-        required=False,
-    ),
-}
-LOGIN = {"image": IMAGE, "flavor": FLAVOR}
-PARTITION = {
-    "name": Rule(
-        _partition_name,
-        f"1 to 16 lower-case letters and digits, beginning with a letter, not {', '.join(NO_PARTITIONS)}; such as cpu",
-    ),
-    "scheduler": Rule(one_of(("slurm", "booking")), "slurm or booking"),
-    "min_nodes": Rule(integer(0, 1023), "a whole number from 0 to max_nodes, such as 1"),
-    "max_nodes": Rule(integer(1, 1023), "a whole number from 1 to 1023, such as 4"),
-    "image": IMAGE,
-    "flavor": FLAVOR,
-    "features": FEATURES,
-    "slurm": Rule(
-        pattern(PARTITION_WORDS),
-        "words of a PartitionName line with one blank between them, without PartitionName and Nodes, "
-        "such as 'MaxTime=1-0 Default=YES'",
-        required=False,
-    ),
-}
-ACCOUNT = Rule(
-    lambda v: pattern(r"[a-z][a-z0-9_-]{0,31}")(v) and v != "root",
-    "a name of lower-case letters, digits, _ and -, not root, such as physics",
-)
-ACCOUNTS = {
-    "name": ACCOUNT,
-    "parent": Rule(pattern(r"[a-z][a-z0-9_-]{0,31}"), "root or an account above it in the list", required=False),
-    "description": Rule(pattern(r"[\w .,()-]{1,60}"), "up to 60 letters, digits, blanks and .,()-", required=False),
-}
-IDS = "a whole number from 1000 to 60000, such as 10001"
-USERS = {
-    "name": USER,
-    "uid": Rule(integer(1000, 60000), IDS),
-    "gid": Rule(integer(1000, 60000), IDS, required=False),
-    "keys": Rule(strings(public_key), "a list of SSH public keys such as ['ssh-ed25519 AAAA…']", required=False),
-    "admin": Rule(_flag, "true or false", required=False),
-    "accounts": Rule(
-        strings(ACCOUNT.good), "a list of names of accounts, none twice, the default one first", required=False
-    ),
-}
+
+def users(faults: Faults, listed: Sequence[Mapping[str, Any]], known: Sequence[str]) -> None:
+    """Names and uids are given once, and accounts are among the `known` ones."""
+    for key in ("name", "uid"):
+        unique(faults, "users", key, listed, f"another {key}: {{}} has it")
+    for index, user in enumerate(listed):
+        if unknown := [account for account in user.get("accounts", ()) if account not in known]:
+            faults.add(f"users[{index}].accounts", unknown[0], f"one of accounts: {', '.join(known) or '(none)'}")
+
+
+def unique(faults: Faults, where: str, key: str, listed: Sequence[Mapping[str, Any]], needs: str) -> None:
+    """No two entries of a list have the same value of `key`; `needs` is told which entry had it first."""
+    seen: dict[object, int] = {}
+    for index, entry in enumerate(listed):
+        if key in entry and seen.setdefault(entry[key], index) != index:
+            faults.add(f"{where}[{index}].{key}", entry[key], needs.format(f"{where}[{seen[entry[key]]}]"))

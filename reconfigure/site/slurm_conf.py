@@ -1,7 +1,7 @@
-"""What a site may say in Slurm's own words, and what of slurm.conf is Kiwi's.
+"""Which lines of slurm.conf a site may write itself: those with a key that Kiwi does not write.
 
-Slurm itself judges the words (the bundle has the whole file read before it is
-written); here only that they do not take what Kiwi writes from site data.
+Slurm judges the rest: the bundle has it read the whole file before that is put
+in place (plugins/modules/bundle.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from reconfigure.clusterdir.paths import REPO
-from reconfigure.site.rules import Faults
+from reconfigure.site.faults import Faults
 
 TEMPLATE = REPO / "roles" / "slurm" / "templates" / "slurm.conf.j2"
 WRITTEN = re.compile(r"(?:^|')([A-Z][A-Za-z]+)=", re.MULTILINE)  # a key at the start of a line that the template gives
@@ -18,13 +18,13 @@ KEY = re.compile(r"(?:^|\s)([A-Za-z][A-Za-z0-9_]*)\s*=")
 
 
 def taken(lines: Iterable[str] = ()) -> frozenset[str]:
-    """Keys, in lower case, that Kiwi writes: those of the template and of a release's `lines`."""
+    """Return the keys, in lower case, that Kiwi writes: those of the template and of a release's `lines`."""
     text = "\n".join([TEMPLATE.read_text(encoding="utf-8"), *lines])
     return frozenset(key.lower() for key in WRITTEN.findall(text))
 
 
 def check(faults: Faults, text: str, keys: frozenset[str]) -> None:
-    """Add a fault for each line that is no Key=Value or has a key of Kiwi's."""
+    """Add a fault for each line that is no Key=Value or has one of `keys`, which Kiwi writes."""
     for number, line in enumerate(text.splitlines(), 1):
         plain = line.split("#", 1)[0].strip()
         where = f"slurm_conf, line {number}"

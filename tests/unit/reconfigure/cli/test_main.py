@@ -55,7 +55,7 @@ def test_faults_are_told_at_once_and_nothing_is_written(
     assert cli.main([*command, "--site", path]) == USAGE
     told = capsys.readouterr().err
     assert "suspend_time: found -3" in told
-    assert "colour: found 'blue'" in told
+    assert "colour: unknown key, found 'blue'; remove it, or use one of cluster_name, " in told
     assert [p.name for p in root.iterdir()] == ["site.yml"]
 
 

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from jsonschema import Draft7Validator
+from pydantic import Field
 
 from kiwi.common.errors import USAGE
-from reconfigure.clusterdir import paths
+from kiwi.common.process import run
+from reconfigure.clusterdir import files, paths
 from reconfigure.site import data as site_data
+from reconfigure.site import models, schema, validation
 
 GOOD = site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")
 PARTITION = GOOD["partitions"][0]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFWkTpj5rkVd8p3nAjOGmGXxOI4ZtIrTsu3lRSrGJ5Ns a@b"
 
 
-def faults(**over: object) -> tuple[str, ...]:
+def replaced(**over: object) -> tuple[str, ...]:
     """Faults of the shipped site data with keys replaced (a value of None removes the key)."""
-    data = {key: value for key, value in {**GOOD, **over}.items() if value is not None}
+    return faults({key: value for key, value in {**GOOD, **over}.items() if value is not None})
+
+
+def faults(data: dict[Any, object]) -> tuple[str, ...]:
     try:
         site_data.check(data)
     except site_data.SiteError as exc:
@@ -80,7 +90,6 @@ def test_the_shipped_data_is_sound() -> None:
         ({"partitions": partition(scheduler="pbs")}, "partitions[0].scheduler", "'pbs'"),
         ({"partitions": partition(features=["a", "a"])}, "partitions[0].features", "['a', 'a']"),
         ({"partitions": [PARTITION, PARTITION]}, "partitions[1].name", "'cpu'"),
-        ({"partitions": partition(size=3)}, "partitions[0].size", "3"),
         ({"suspend_time": 0}, "suspend_time", "0"),
         ({"suspend_time": -5}, "suspend_time", "-5"),
         ({"resume_timeout": float("nan")}, "resume_timeout", "nan"),
@@ -98,23 +107,96 @@ def test_the_shipped_data_is_sound() -> None:
         ({"accounts": [{"name": "a"}, {"name": "a"}]}, "accounts[1].name", "'a'"),
         ({"users": [{"name": "a", "uid": 2000, "accounts": ["x"]}]}, "users[0].accounts", "'x'"),
         ({"bypass_users": "alice"}, "bypass_users", "'alice'"),
-        ({"colour": "blue"}, "colour", "'blue'"),
     ],
     ids=lambda value: str(value)[:40],
 )
 def test_one_fault_names_key_and_value(over: dict[str, object], key: str, found: str) -> None:
-    (fault,) = faults(**over)
+    (fault,) = replaced(**over)
     assert fault.startswith(f"{key}: ")
     assert found in fault
     assert "needs " in fault
 
 
+@pytest.mark.parametrize(
+    ("over", "fault"),
+    [
+        ({"login": {**GOOD["login"], "size": 3}}, "login.size: unknown key, found 3; remove it, or use one of image, "),
+        ({"partitions": partition(size=3)}, "partitions[0].size: unknown key, found 3; remove it, or use one of name,"),
+        ({"colour": "blue"}, "colour: unknown key, found 'blue'; remove it, or use one of cluster_name, provider, "),
+        ({True: "blue"}, "True: unknown key, found 'blue'; remove it, or use one of cluster_name, "),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_known_ones(over: dict[Any, object], fault: str) -> None:
+    (found,) = faults({**GOOD, **over})
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("over", "fault"),
+    [
+        ({"mpi": 1}, "mpi: found 1; needs true or false"),
+        ({"users": [{"uid": 2000}]}, "users[0].name: missing; needs a user name of lower-case letters, digits, _ and"),
+        ({"users": [7]}, "users[0]: found 7; needs a mapping with the keys name, uid, gid, keys, admin, accounts"),
+        ({"bypass_users": ["root", "kiwi"]}, "bypass_users: found ['root', 'kiwi']; needs a list of user names, none"),
+        ({"flavors": {**GOOD["flavors"], "A": GOOD["flavors"]["small"]}}, "flavors: key: found 'A'; needs a name of "),
+        ({"images": {**GOOD["images"], True: {"release": "trixie"}}}, "images: key: found True; needs a name of lower"),
+        ({"cluster_name": "kiwi\n"}, "cluster_name: found 'kiwi\\n'; needs 1 to 10 lower-case letters and digits"),
+    ],
+    ids=str,
+)
+def test_a_fault_is_told_where_a_person_looks_for_it(over: dict[str, Any], fault: str) -> None:
+    (found,) = faults({**GOOD, **over})
+    assert found.startswith(fault)
+
+
+def test_no_sentence_shows_pydantic() -> None:
+    """Whatever the value and wherever it is, one sentence of ours tells it, and nothing is raised but SiteError."""
+    for key in GOOD:
+        for value in (None, 1.5, "", [None], {"a": None}, {None: {}}, [[]], [{"a": {}}], "\ud800"):
+            for found in faults({**GOOD, key: value}):
+                assert re.fullmatch(
+                    r"[^:]+(: key)?: (found .*; |missing; |unknown key, found .*; )(needs|remove) .*", found
+                )
+
+
+def test_only_a_check_imports_pydantic() -> None:
+    """Commands and Ansible's inventory start without it: it takes as long as they do."""
+    code = "import sys, reconfigure.cli.main, reconfigure.cluster.inventory as _; sys.exit('pydantic' in sys.modules)"
+    assert run([sys.executable, "-c", code], check=False).code == 0
+
+
+def test_site_json_of_an_earlier_release_is_taken() -> None:
+    found = site_data.freeze(files.read_json(Path(__file__).with_name("site-0.1.0.json")))
+    assert [part.features for part in found.partitions] == [("big", "fast"), ("fast",)]
+    assert [(user.name, user.gid, user.admin) for user in found.users] == [("alice", 1000, True), ("bob", 10002, False)]
+    assert found.images == {"debian12": "bookworm", "debian13": "trixie"}
+    assert found.data == files.read_json(Path(__file__).with_name("site-0.1.0.json"))
+
+
+def test_a_second_provider_is_a_model_of_its_own() -> None:
+    class Cloud(models.SiteData):
+        provider: Literal["cloud"] = Field(title="Who makes the machines.", description="cloud")
+        region: str = Field(title="Where they are.", description="a region such as here")
+
+    providers = {**models.PROVIDERS, "cloud": Cloud}
+    cloud = {**GOOD, "provider": "cloud"}
+    assert validation.check(GOOD, providers)[0].lines == []
+    assert validation.check({**cloud, "region": "here"}, providers)[0].lines == []
+    assert validation.check(cloud, providers)[0].lines == ["region: missing; needs a region such as here"]
+    (fault,) = validation.check({**GOOD, "region": "here"}, providers)[0].lines
+    assert fault.startswith("region: unknown key")
+    found = Draft7Validator(schema.schema(providers))
+    for sound in ({"mpi": True}, {"provider": "local"}, {"provider": "cloud", "region": "here"}):
+        found.validate(sound)
+    assert not found.is_valid({"region": "here"})
+
+
 def test_all_faults_come_at_once() -> None:
-    assert len(faults(suspend_time=-1, subnet="x", users=7)) == 3
+    assert len(replaced(suspend_time=-1, subnet="x", users=7)) == 3
 
 
 def test_a_sound_key_is_taken() -> None:
-    assert faults(users=[{"name": "a", "uid": 2000, "keys": [KEY], "admin": True}]) == ()
+    assert replaced(users=[{"name": "a", "uid": 2000, "keys": [KEY], "admin": True}]) == ()
 
 
 def test_what_is_slurms_own_is_taken() -> None:
@@ -130,8 +212,8 @@ def test_what_is_slurms_own_is_taken() -> None:
 
 def test_what_one_release_needs_is_free_on_the_other() -> None:
     images = {"debian13": {"release": "bookworm"}}
-    assert faults(images=images, slurm_conf="ReconfigFlags=KeepPartInfo") == ()
-    assert "PrivateData" in faults(images=images, slurm_conf="PrivateData=jobs")[0]
+    assert replaced(images=images, slurm_conf="ReconfigFlags=KeepPartInfo") == ()
+    assert "PrivateData" in replaced(images=images, slurm_conf="PrivateData=jobs")[0]
 
 
 def test_standard_input_is_laid_over_the_shipped_data() -> None:
