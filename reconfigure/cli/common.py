@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-from collections.abc import Callable
 
+from kiwi.common import commandline
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import paths
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers import registry
 
-Options = argparse.Namespace
-Run = Callable[[Options], int]
-Commands = argparse._SubParsersAction  # the type has no public name
+Options = commandline.Options
+Commands = commandline.Commands
+add = commandline.add
 SITE = "YAML file laid over group_vars/all.yml: a key that it has replaces the whole value"
 DRY_RUN = "print the plan, change nothing"
-
-
-def add(
-    commands: Commands[argparse.ArgumentParser], name: str, run: Run, text: str, example: str
-) -> argparse.ArgumentParser:
-    """Declare a command with its help and an example; `run` returns its exit code."""
-    raw = argparse.RawDescriptionHelpFormatter
-    epilog = f"example:\n  reconfigure {example}"
-    command = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=raw)
-    command.set_defaults(run=run)
-    return command
 
 
 def folder(options: Options) -> ClusterDir:

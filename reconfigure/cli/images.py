@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from kiwi.common import commandline
+from kiwi.common.commandline import BY_HAND, complete
 from kiwi.common.errors import OK
 from reconfigure.cli import tables
 from reconfigure.cli.common import Commands, Options, add, folder, print_json
@@ -15,12 +17,13 @@ from reconfigure.site import data as site_data
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare image list and image bake."""
-    command = add(commands, "image", image, "list or bake images", "image bake debian13")
-    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="print every image, its hash and whether it is baked")
+    command = add(commands, "image", image, "list or bake images", "image list", BY_HAND)
+    actions = commandline.commands_of(command, "action")
+    listing = add(actions, "list", image, "print every image, its hash and whether it is baked", "image list")
     listing.add_argument("--json", action="store_true", help="print it as JSON")
-    bake = actions.add_parser("bake", help="bake an image where its tree is missing")
-    bake.add_argument("name", metavar="NAME", help="a key of images in the site data")
+    bake = add(actions, "bake", image, "bake an image where its tree is missing", "image bake debian13")
+    name = bake.add_argument("name", metavar="NAME", help="a key of images in the site data")
+    complete(name, "_reconfigure_images")
 
 
 def image(options: Options) -> int:

@@ -13,36 +13,36 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kiwi.common.errors import FAILED, OK, KiwiError
+from kiwi import __version__
+from kiwi.common import commandline
+from kiwi.common.commandline import Parser, complete
+from kiwi.common.errors import FAILED, KiwiError
 from reconfigure.cli import images, nodes, reports, site, worker
-from reconfigure.cli.common import Options, add
 
 log = logging.getLogger("reconfigure")
-FAMILIES = (site, images, nodes, reports, worker)
-COMPLETION = Path(__file__).with_name("completion.bash")
-EXAMPLES = """\
-examples:
-  reconfigure check --site my-lab.yml
-  reconfigure status
-  reconfigure why cpu-2
-  reconfigure resume --dry-run cpu-[2-3]
-  reconfigure sync
-  reconfigure --cluster kiwi serve --detach
-"""
+FAMILIES = (reports, site, nodes, images, worker)
+EXAMPLES = (
+    "check --site my-lab.yml           is the site data sound?",
+    "status                            every node, the queue and the worker",
+    "why cpu-2                         what happened to cpu-2, and what to do",
+    "resume --dry-run cpu-[2-3]        what would be done to make these nodes",
+    "sync                              make Terraform, machines and Slurm agree",
+    "--cluster kiwi serve --detach     run the worker of that cluster",
+)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; each has its function in `run`."""
-    raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("reconfigure", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
-    top.add_argument("--cluster", metavar="NAME", help="default: $KIWI_CLUSTER, else cluster_name of the site data")
+    text = "Make a cluster what its site data, Slurm and people want."
+    top = Parser("reconfigure", description=text, examples=EXAMPLES)
+    top.add_argument("--version", action="version", version=f"reconfigure {__version__}", help="print the version")
+    text = "default: $KIWI_CLUSTER, else cluster_name of the site data"
+    complete(top.add_argument("--cluster", metavar="NAME", help=text), "_reconfigure_clusters")
     top.add_argument("--debug", action="store_true", help="log every command, show tracebacks")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = commandline.commands_of(top)
     for family in FAMILIES:
         family.declare(commands)
-    example = "completion bash >/etc/bash_completion.d/reconfigure"
-    shell = add(commands, "completion", completion, "print the completion for a shell", example)
-    shell.add_argument("shell", choices=["bash"])
+    commandline.add_completion(commands, "reconfigure", Path(__file__).parent)
     return top
 
 
@@ -52,13 +52,12 @@ def command_names() -> list[str]:
     return [name for action in actions for name in action.choices]
 
 
-def completion(_: Options) -> int:
-    print(COMPLETION.read_text(encoding="utf-8").replace("@COMMANDS@", " ".join(command_names())), end="")
-    return OK
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    return commandline.end("reconfigure", lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     level = logging.DEBUG if options.debug else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", force=True)
@@ -70,9 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"reconfigure: {exc}", file=sys.stderr)
         log.debug("traceback", exc_info=True)
         return exc.exit_code
-    except BrokenPipeError:  # the reader has seen enough, as in `reconfigure status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except KeyboardInterrupt:
         print("reconfigure: interrupted", file=sys.stderr)
         return FAILED

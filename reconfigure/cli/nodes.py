@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 
+from kiwi.common.commandline import BY_HAND, complete
 from kiwi.common.errors import FAILED, OK, UsageError
 from reconfigure.cli import tables
 from reconfigure.cli.common import DRY_RUN, Commands, Options, add, print_json
@@ -25,12 +26,13 @@ log = logging.getLogger(__name__)
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare sync, resume and suspend."""
-    command = add(commands, "sync", sync, "make Terraform, machines and Slurm agree", "sync --dry-run")
+    command = add(commands, "sync", sync, "make Terraform, machines and Slurm agree", "sync --dry-run", BY_HAND)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
-    for name, text in (("resume", "make nodes"), ("suspend", "remove nodes that run no job")):
-        command = add(commands, name, by_hand, text, f"{name} cpu-[2-3]")
-        command.add_argument("nodes", metavar="NODES", help="names as Slurm writes them, such as cpu-[2-3],lab-1")
+    for name, does in (("resume", "make nodes"), ("suspend", "remove nodes that run no job")):
+        command = add(commands, name, by_hand, does, f"{name} cpu-[2-3]", BY_HAND)
+        text = "names as Slurm writes them, such as cpu-[2-3],lab-1"
+        complete(command.add_argument("nodes", metavar="NODES", help=text), "_reconfigure_nodes")
         command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from kiwi.common.commandline import EVERY_DAY, complete
 from kiwi.common.errors import OK
 from reconfigure.cli import tables
 from reconfigure.cli.common import Commands, Options, add, cluster, print_json
@@ -23,13 +24,16 @@ WATCH_PAUSE = 2.0  # seconds
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare status and why."""
-    command = add(commands, "status", show_status, "show every node, the queue and the worker", "status --json")
+    command = add(
+        commands, "status", show_status, "show every node, the queue and the worker", "status --json", EVERY_DAY
+    )
     command.add_argument("--json", action="store_true", help="print it as JSON")
     what = command.add_mutually_exclusive_group()
     what.add_argument("--watch", action="store_true", help="keep it up to date until q or an interrupt")
     what.add_argument("--paths", action="store_true", help="list the logs and other things to read, with their sizes")
-    command = add(commands, "why", why, "say what keeps a node or a job, and what to do", "why cpu-2")
-    command.add_argument("target", metavar="NODE|JOB", help="a node such as cpu-2, or the number of a job")
+    command = add(commands, "why", why, "say what keeps a node or a job, and what to do", "why cpu-2", EVERY_DAY)
+    target = command.add_argument("target", metavar="NODE|JOB", help="a node such as cpu-2, or the number of a job")
+    complete(target, "_reconfigure_nodes")
     command.add_argument("--json", action="store_true", help="print it as JSON")
 
 

@@ -7,6 +7,7 @@ import json
 import socket
 import sys
 
+from kiwi.common.commandline import BY_HAND, CALLED, EVERY_DAY, complete
 from kiwi.common.errors import OK, UsageError
 from reconfigure.cli.common import SITE, Commands, Options, add, cluster, folder, print_json
 from reconfigure.cluster import inventory
@@ -20,20 +21,22 @@ from reconfigure.ssh import client_config
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare check, init, down, inventory, ssh-config and welcome."""
-    command = add(commands, "check", check, "check the site data as a whole", "check --site my-lab.yml")
-    command.add_argument("--site", metavar="FILE", help=SITE)
+    command = add(commands, "check", check, "check the site data as a whole", "check --site my-lab.yml", EVERY_DAY)
+    complete(command.add_argument("--site", metavar="FILE", help=SITE), "_reconfigure_file")
     command.add_argument("--quiet", action="store_true", help="print faults only")
     command.add_argument("--print", metavar="KEY", help="print the value of one key, such as cluster_name")
     command.add_argument("--json", action="store_true", help="print all of it as JSON, paths of roles absolute")
     command.add_argument("--schema", action="store_true", help="print the JSON Schema of site files, for editors")
-    command = add(commands, "init", init, "write the cluster's folder from checked site data", "init --site my-lab.yml")
-    command.add_argument("--site", metavar="FILE", help=f"{SITE}; - reads JSON on standard input")
-    command = add(commands, "down", down, "remove the machines and what was changed on this host", "down")
+    text = "write the cluster's folder from checked site data"
+    command = add(commands, "init", init, text, "init --site my-lab.yml", CALLED)
+    text = f"{SITE}; - reads JSON on standard input"
+    complete(command.add_argument("--site", metavar="FILE", help=text), "_reconfigure_file")
+    command = add(commands, "down", down, "remove the machines and what was changed on this host", "down", BY_HAND)
     command.add_argument("--all", action="store_true", help="remove data, keys and unused images, too")
-    add(commands, "inventory", show_inventory, "print Ansible's inventory as JSON", "inventory")
+    add(commands, "inventory", show_inventory, "print Ansible's inventory as JSON", "inventory", CALLED)
     text = "print what the ssh of a laptop needs"
-    add(commands, "ssh-config", show_ssh_config, text, "ssh-config >> ~/.ssh/config")
-    add(commands, "welcome", greet, "run a job and say what to try next", "welcome")
+    add(commands, "ssh-config", show_ssh_config, text, "ssh-config >> ~/.ssh/config", EVERY_DAY)
+    add(commands, "welcome", greet, "run a job and say what to try next", "welcome", CALLED)
 
 
 def check(options: Options) -> int:

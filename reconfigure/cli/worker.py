@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from kiwi.common.commandline import CALLED
 from kiwi.common.errors import OK
 from reconfigure.cli.common import Commands, Options, add, folder
 from reconfigure.cluster.cluster import Cluster
@@ -15,7 +16,7 @@ from reconfigure.worker.serve import Worker
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare serve."""
-    command = add(commands, "serve", serve, "run the worker that does what Slurm asks for", "serve --detach")
+    command = add(commands, "serve", serve, "run the worker that does what Slurm asks for", "serve --detach", CALLED)
     command.add_argument("--log", action="store_true", help="log to the cluster's log/serve.log, as --detach does")
     how = command.add_mutually_exclusive_group()
     how.add_argument("--detach", action="store_true", help="start it in the background where none runs")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from kiwi.common import process
+from kiwi.common.commandline import SHELLS
 from kiwi.common.errors import BUSY, OK, USAGE
 from kiwi.common.process import CommandError
 from reconfigure.cli import main as cli
@@ -170,13 +171,31 @@ def test_the_unit_has_what_the_worker_needs(root: Path) -> None:
     assert argv[-4:] == ["--cluster", "kiwi", "serve", "--log"]
 
 
-def test_completion_names_every_command_and_is_sound_shell(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["completion", "bash"]) == OK
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_names_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == OK
     script = capsys.readouterr().out
-    assert process.run(["bash", "-n"], stdin=script).err == ""
-    complete = "COMP_WORDS=(reconfigure wh); COMP_CWORD=1; _reconfigure; echo ${COMPREPLY[@]}"
-    assert process.run(["bash"], stdin=f"{script}\n{complete}\n").out == "why\n"
-    assert all(f" {command} " in script.replace('"', " ") for command in cli.command_names())
+    assert [name for name in cli.command_names() if not re.search(rf"[ '(]{name}[ :')]", script)] == []
+
+
+def test_help_has_every_command_in_a_group(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    groups = re.split(r"^(?:every day|by hand|called by others):$", shown, flags=re.MULTILINE)[1:]
+    assert len(groups) == 3
+    assert re.findall(r"^  ([a-z][\w-]*)", groups[0], flags=re.MULTILINE) == ["status", "why", "check", "ssh-config"]
+    assert [name for name in cli.command_names() if f"\n  {name} " not in "".join(groups)] == []
+
+
+def test_an_unknown_option_is_told_with_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["image", "bake", "debian13", "--jso"], ["sync", "--dry"]):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(arguments)
+        shown = capsys.readouterr().err
+        assert caught.value.code == USAGE
+        assert shown.startswith(f"usage: reconfigure {' '.join(arguments[:-1]).removesuffix(' debian13')} [-h]")
+        assert f"unrecognized arguments: {arguments[-1]}" in shown
 
 
 def test_paths_are_listed_without_machines(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

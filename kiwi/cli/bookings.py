@@ -1,0 +1,108 @@
+"""Commands about bookings: see who has which node, take nodes, give them back."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from kiwi.agent.protocol import Request, ask
+from kiwi.common import durations, hostlist, tables
+from kiwi.common.commandline import EVERY_DAY, Commands, Options, add, complete
+from kiwi.common.errors import OK, UnreachableError
+
+OPENING = 20.0  # seconds that a node's agent has to open its gate
+JSON = "print a list of objects"
+NODES = "nodes, such as lab-1,lab-2 or lab-[1-4]"
+PARTITION = "only this partition; `all` for info of all (the default)"
+TIME = "[[D:]H:]M:S or seconds (default: %(default)s)"
+USER = "for this user (administrators only)"
+
+
+def declare(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare info, alloc and kill."""
+    command = add(commands, "info", info, "who has which node, and until when", "info", EVERY_DAY)
+    command.add_argument("--json", action="store_true", help=JSON)
+    _add_partition(command)
+    command = add(commands, "alloc", alloc, "take nodes", "alloc -w lab-1 -t 3:00:00", EVERY_DAY)
+    nodes = command.add_argument("-w", "--worker", action="append", required=True, metavar="NODES", help=NODES)
+    complete(nodes, "_kiwi_nodes")
+    command.add_argument("-t", "--time", default="3600", help=TIME)
+    command.add_argument("--json", action="store_true", help=JSON)
+    command.add_argument("--dry-run", action="store_true", help="say whether it would succeed; change nothing")
+    _add_partition(command)
+    _add_user(command)
+    command = add(commands, "kill", kill, "give nodes back now", "kill -w lab-1", EVERY_DAY)
+    text = f"{NODES} (default: all)"
+    nodes = command.add_argument("-w", "--worker", action="append", default=[], metavar="NODES", help=text)
+    complete(nodes, "_kiwi_nodes")
+    _add_partition(command)
+    _add_user(command)
+
+
+def _add_partition(command: argparse.ArgumentParser) -> None:
+    """Take -p after the command as well as before it; without a default, which would hide what stands before."""
+    action = command.add_argument("-p", "--partition", default=argparse.SUPPRESS, help=PARTITION)
+    complete(action, "_kiwi_partitions")
+
+
+def _add_user(command: argparse.ArgumentParser) -> None:
+    """Take -u after the command as well as before it."""
+    complete(command.add_argument("-u", "--user", default=argparse.SUPPRESS, help=USER), "_kiwi_users")
+    command.set_defaults(for_user=True)
+
+
+def info(options: Options) -> int:
+    """Print all nodes."""
+    nodes = ask(Request("info", options.partition))["nodes"]
+    print(tables.as_json(nodes) if options.json else tables.as_table(nodes))
+    return OK
+
+
+def alloc(options: Options) -> int:
+    """Book nodes and wait until the holder can enter."""
+    names = hostlist.expand(options.worker)
+    request = Request("alloc", options.partition, names, durations.parse(options.time), options.user, options.dry_run)
+    nodes = ask(request)["nodes"]
+    if not options.dry_run:
+        nodes = _await_ready(nodes)
+    print(tables.as_json(nodes) if options.json else _tell_alloc(nodes, options.dry_run))
+    return OK
+
+
+def kill(options: Options) -> int:
+    """End bookings; the clean-up goes on by itself."""
+    names = hostlist.expand(options.worker)
+    nodes = ask(Request("kill", options.partition, names, user=options.user))["nodes"]
+    print(f"{', '.join(n['node'] for n in nodes)}: given back, being cleaned")
+    return OK
+
+
+def _await_ready(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the nodes once each one's agent confirmed that its gate is open for this booking.
+
+    Raises UnreachableError where one does not in time; the booking stands.
+    """
+    names, booking = tuple(n["node"] for n in nodes), nodes[0]["booking"]
+    request = Request("info", nodes[0]["partition"], names)
+    end, pause = time.monotonic() + OPENING, 0.05
+    while time.monotonic() < end:
+        nodes = ask(request)["nodes"]
+        late = [n["node"] for n in nodes if n["booking"] == booking and n["holder"] and not n["ready"]]
+        if not late:
+            return nodes
+        time.sleep(pause)
+        pause = min(0.5, pause * 1.5)
+    raise UnreachableError(
+        f"booked, but {', '.join(late)} did not open the gate within {OPENING:.0f} s",
+        hint="the booking stands; try ssh later, or give it back with: kiwi kill -w " + ",".join(late),
+    )
+
+
+def _tell_alloc(nodes: list[dict[str, Any]], dry_run: bool) -> str:
+    names, first = ", ".join(n["node"] for n in nodes), nodes[0]
+    span = f"until {durations.local(first['until'])}" if first["until"] else "no longer"
+    left = f" ({durations.short(first['remaining'])})" if first["remaining"] else ""
+    if dry_run:
+        return f"{names}: would be {first['holder']}'s {span}{left}; nothing was changed"
+    return f"{names}: {first['holder']}'s {span}{left}\nenter with: ssh {first['node']}"

@@ -1,0 +1,287 @@
+#compdef reconfigure
+
+# Made from the parser of reconfigure by bin/generate, with shtab (Apache-2.0); not to be edited.
+
+
+_shtab_reconfigure_commands() {
+  local _commands=(
+    check:'Check the site data as a whole.'
+    completion:'Print the completion for a shell.'
+    down:'Remove the machines and what was changed on this host.'
+    image:'List or bake images.'
+    init:'Write the cluster'"'"'s folder from checked site data.'
+    inventory:'Print Ansible'"'"'s inventory as JSON.'
+    resume:'Make nodes.'
+    serve:'Run the worker that does what Slurm asks for.'
+    ssh-config:'Print what the ssh of a laptop needs.'
+    status:'Show every node, the queue and the worker.'
+    suspend:'Remove nodes that run no job.'
+    sync:'Make Terraform, machines and Slurm agree.'
+    welcome:'Run a job and say what to try next.'
+    why:'Say what keeps a node or a job, and what to do.'
+  )
+  _describe 'reconfigure commands' _commands
+}
+
+_shtab_reconfigure_image_commands() {
+  local _commands=(
+    bake:'Bake an image where its tree is missing.'
+    list:'Print every image, its hash and whether it is baked.'
+  )
+  _describe 'reconfigure image commands' _commands
+}
+
+_shtab_reconfigure_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "(- : *)--version[print the version]"
+  "--cluster[default\: \$KIWI_CLUSTER, else cluster_name of the site data]:NAME:_reconfigure_clusters"
+  "--debug[log every command, show tracebacks]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_defaults_added=0
+
+_shtab_reconfigure_check_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--site[YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value]:FILE:_reconfigure_file"
+  "--quiet[print faults only]"
+  "--print[print the value of one key, such as cluster_name]:KEY:"
+  "--json[print all of it as JSON, paths of roles absolute]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_check_defaults_added=0
+
+_shtab_reconfigure_completion_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  ":the shell that reads it:(bash zsh fish)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_completion_defaults_added=0
+
+_shtab_reconfigure_down_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--all[remove data, keys and unused images, too]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_down_defaults_added=0
+
+_shtab_reconfigure_image_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_image_defaults_added=0
+
+_shtab_reconfigure_image_bake_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  ":a key of images in the site data:_reconfigure_images"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_image_bake_defaults_added=0
+
+_shtab_reconfigure_image_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print it as JSON]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_image_list_defaults_added=0
+
+_shtab_reconfigure_init_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--site[YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value\; - reads JSON on standard input]:FILE:_reconfigure_file"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_init_defaults_added=0
+
+_shtab_reconfigure_inventory_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_inventory_defaults_added=0
+
+_shtab_reconfigure_resume_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--dry-run[print the plan, change nothing]"
+  ":names as Slurm writes them, such as cpu-\[2-3\],lab-1:_reconfigure_nodes"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_resume_defaults_added=0
+
+_shtab_reconfigure_serve_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--log[log to the cluster\'s log\/serve.log, as --detach does]"
+  "--detach[start it in the background where none runs]"
+  "--stop[stop the one in the background]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_serve_defaults_added=0
+
+_shtab_reconfigure_ssh_config_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_ssh_config_defaults_added=0
+
+_shtab_reconfigure_status_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print it as JSON]"
+  "--watch[keep it up to date until q or an interrupt]"
+  "--paths[list the logs and other things to read, with their sizes]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_status_defaults_added=0
+
+_shtab_reconfigure_suspend_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--dry-run[print the plan, change nothing]"
+  ":names as Slurm writes them, such as cpu-\[2-3\],lab-1:_reconfigure_nodes"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_suspend_defaults_added=0
+
+_shtab_reconfigure_sync_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print the result as JSON]"
+  "--dry-run[print the plan, change nothing]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_sync_defaults_added=0
+
+_shtab_reconfigure_welcome_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_welcome_defaults_added=0
+
+_shtab_reconfigure_why_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[print it as JSON]"
+  ":a node such as cpu-2, or the number of a job:_reconfigure_nodes"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_why_defaults_added=0
+
+
+_shtab_reconfigure() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->reconfigure'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_reconfigure_defaults_added )); then
+    if (( ${_shtab_reconfigure_options[(I)${(q)one_or_more}*]} +          ${_shtab_reconfigure_options[(I)${(q)remainder}*]} +          ${_shtab_reconfigure_options[(I)${(q)default}]} == 0 )); then
+      _shtab_reconfigure_options+=(': :_shtab_reconfigure_commands' '*::: :->reconfigure')
+    fi
+    _shtab_reconfigure_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_reconfigure_options
+
+  case $state in
+    reconfigure)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_reconfigure-$line[1]:"
+      case $line[1] in
+        check) _arguments -C -s $_shtab_reconfigure_check_options ;;
+        completion) _arguments -C -s $_shtab_reconfigure_completion_options ;;
+        down) _arguments -C -s $_shtab_reconfigure_down_options ;;
+        image) _shtab_reconfigure_image ;;
+        init) _arguments -C -s $_shtab_reconfigure_init_options ;;
+        inventory) _arguments -C -s $_shtab_reconfigure_inventory_options ;;
+        resume) _arguments -C -s $_shtab_reconfigure_resume_options ;;
+        serve) _arguments -C -s $_shtab_reconfigure_serve_options ;;
+        ssh-config) _arguments -C -s $_shtab_reconfigure_ssh_config_options ;;
+        status) _arguments -C -s $_shtab_reconfigure_status_options ;;
+        suspend) _arguments -C -s $_shtab_reconfigure_suspend_options ;;
+        sync) _arguments -C -s $_shtab_reconfigure_sync_options ;;
+        welcome) _arguments -C -s $_shtab_reconfigure_welcome_options ;;
+        why) _arguments -C -s $_shtab_reconfigure_why_options ;;
+      esac
+  esac
+}
+
+_shtab_reconfigure_image() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->image'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_reconfigure_image_defaults_added )); then
+    if (( ${_shtab_reconfigure_image_options[(I)${(q)one_or_more}*]} +          ${_shtab_reconfigure_image_options[(I)${(q)remainder}*]} +          ${_shtab_reconfigure_image_options[(I)${(q)default}]} == 0 )); then
+      _shtab_reconfigure_image_options+=(': :_shtab_reconfigure_image_commands' '*::: :->image')
+    fi
+    _shtab_reconfigure_image_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_reconfigure_image_options
+
+  case $state in
+    image)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_reconfigure_image-$line[1]:"
+      case $line[1] in
+        bake) _arguments -C -s $_shtab_reconfigure_image_bake_options ;;
+        list) _arguments -C -s $_shtab_reconfigure_image_list_options ;;
+      esac
+  esac
+}
+
+# Custom Preamble
+# What the cluster on the command line has, asked for two seconds at most by the program that stands there
+# (.venv/bin/reconfigure is on nobody's PATH). Only names that no shell reads as anything else are offered.
+_reconfigure_ask() {
+  local -a match mbegin mend cluster
+  local MATCH MBEGIN MEND typed=" ${(Q)${(z)LBUFFER}} "
+  [[ $typed =~ ' --cluster[= ]([a-z][a-z0-9]*) ' ]] && cluster=(--cluster "$match[1]")
+  timeout 2 "${_comp_command1:-reconfigure}" $cluster "$@" 2>/dev/null
+}
+
+_reconfigure_plain() {
+  LC_ALL=C grep -x '[A-Za-z0-9][A-Za-z0-9._-]*'
+}
+
+# The last name of a list such as cpu-1,cpu-2.
+_reconfigure_nodes() {
+  local names='import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")'
+  local -a found=(${(f)"$(_reconfigure_ask inventory | python3 -c $names 2>/dev/null | _reconfigure_plain)"})
+  compset -P '*,'
+  compadd "$@" -a found
+}
+
+_reconfigure_images() {
+  local names='import json, sys; print(*(image["name"] for image in json.load(sys.stdin)), sep="\n")'
+  local -a found=(${(f)"$(_reconfigure_ask image list --json | python3 -c $names 2>/dev/null | _reconfigure_plain)"})
+  compadd "$@" -a found
+}
+
+_reconfigure_clusters() {
+  local -a found=(${KIWI_ROOT:-/var/lib/kiwi}/clusters/*(N/:t))
+  found=(${(M)found:#[a-z][a-z0-9]#})
+  compadd "$@" -a found
+}
+
+_reconfigure_file() { _files "$@"; }
+
+# End Custom Preamble
+
+
+typeset -A opt_args
+
+if [[ $zsh_eval_context[-1] == eval ]]; then
+  # eval/source/. command, register function for later
+  compdef _shtab_reconfigure -N reconfigure
+else
+  # autoload from fpath, call function directly
+  _shtab_reconfigure "$@"
+fi

@@ -1,0 +1,153 @@
+"""The command line of `kiwi`: help, options before and after a command, and how it ends where nobody reads it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from kiwi import __version__
+from kiwi.agent.protocol import Request
+from kiwi.cli import bookings
+from kiwi.cli import main as cli
+from kiwi.common import process
+from kiwi.common.commandline import SHELLS
+from kiwi.common.errors import FAILED, OK, USAGE
+from reconfigure.clusterdir.paths import REPO
+
+COMMANDS = ["info", "alloc", "kill", "why", "metrics", "clean", "agent", "version", "completion"]
+NODE = {"node": "lab-1", "partition": "lab", "state": "booked", "holder": "bob", "booking": "b1", "until": 0}
+NODE |= {"remaining": 0, "ready": True, "message": ""}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """Every request to the agent, which answers with one node."""
+    found: list[Request] = []
+
+    def ask(request: Request) -> dict[str, Any]:
+        found.append(request)
+        return {"nodes": [NODE]}
+
+    monkeypatch.setattr(bookings, "ask", ask)
+    return found
+
+
+def ended(arguments: Sequence[str]) -> object:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    return caught.value.code
+
+
+def test_help_has_every_command_in_a_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["--help"]) == OK
+    shown = capsys.readouterr().out.partition("examples:")[0]
+    groups = re.split(r"^(?:every day|by hand|called by others):$", shown, flags=re.MULTILINE)[1:]
+    assert [re.findall(r"^  ([a-z]+) ", group, flags=re.MULTILINE) for group in groups] == [
+        ["info", "alloc", "kill", "why"],
+        ["clean", "version", "completion"],
+        ["metrics", "agent"],
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended([command, "--help"]) == OK
+    assert f"\nexample:\n  kiwi {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--version"]])
+def test_the_version(arguments: list[str]) -> None:
+    done = process.run([sys.executable, "-c", START, *arguments], cwd=REPO)
+    assert done.out == f"kiwi {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_is_printed_as_it_lies_there(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == OK
+    assert capsys.readouterr().out == (REPO / "kiwi/cli/completion" / f"kiwi.{shell}").read_text(encoding="utf-8")
+
+
+def test_help_says_where_completion_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["completion", "--help"]) == OK
+    shown = capsys.readouterr().out
+    for place in ("bash-completion/completions/kiwi", "zsh/vendor-completions/_kiwi", "fish/vendor_completions.d"):
+        assert f"/usr/share/{place}" in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-u bob -p lab alloc -w lab-1", "-u bob alloc -p lab -w lab-1", "alloc -u bob -w lab-1 -p lab",
+     "-u eve -p all alloc -u bob -p lab -w lab-1"],
+)  # fmt: skip
+def test_user_and_partition_stand_before_or_after_the_command(line: str, asked: list[Request]) -> None:
+    assert cli.main([*line.split(), "--dry-run"]) == OK
+    assert asked == [Request("alloc", "lab", ("lab-1",), 3600, "bob", True)]
+
+
+def test_without_them_it_is_the_caller_and_any_partition(asked: list[Request]) -> None:
+    assert cli.main(["kill"]) == OK
+    assert asked == [Request("kill", None, ())]
+
+
+@pytest.mark.parametrize("command", [["info"], ["clean", "carol"], ["version"]])
+def test_a_user_is_refused_where_nobody_acts_for_one(
+    command: list[str], asked: list[Request], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(["-u", "bob", *command]) == USAGE
+    assert "only alloc and kill act for another user" in capsys.readouterr().err
+    assert asked == []
+
+
+@pytest.mark.parametrize("option", ["--nosuch", "--work", "--dry"])
+def test_an_unknown_option_is_named_with_the_usage_of_its_command(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(["alloc", "-w", "lab-1", option]) == USAGE
+    shown = capsys.readouterr().err
+    assert shown.startswith("usage: kiwi alloc [-h] -w NODES")
+    assert f"kiwi alloc: error: unrecognized arguments: {option}" in shown
+
+
+START = "import sys; from kiwi.cli.main import main; sys.exit(main())"
+LONG = "from kiwi.cli import main as m, reports\nm._version = lambda _: print('x' * 200000) or 0\n"
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--help"], ["--version"], ["completion", "zsh"]])
+@pytest.mark.parametrize("more", ["", LONG], ids=["", "more than a buffer"])
+def test_a_full_disk_is_told_and_a_reader_who_left_is_not(arguments: list[str], more: str) -> None:
+    for stdout, expected in ((full(), "kiwi: cannot write: No space left on device\n"), (unread(), "")):
+        child = process.start([sys.executable, "-c", more + START, *arguments], stdout=stdout, cwd=REPO)
+        os.close(stdout)
+        assert child.communicate(timeout=60)[1] == expected
+        assert child.returncode == FAILED
+
+
+def full() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def unread() -> int:
+    """A pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def test_what_one_command_needs_is_not_loaded_for_another() -> None:
+    """Each would cost every call of kiwi milliseconds (subprocess and logging: 8)."""
+    show = "import sys, kiwi.cli.main; print(*sys.modules)"
+    loaded = process.run([sys.executable, "-c", show], cwd=REPO).out.split()
+    late = {
+        "subprocess",
+        "logging",
+        "kiwi.agent.main",
+        "kiwi.node.clean_command",
+        "kiwi.metrics.collect",
+        "ClusterShell",
+    }
+    assert sorted(late.intersection(loaded)) == []
