@@ -25,7 +25,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def why(options: Options) -> int:
     """Print what keeps a job or a node."""
-    print(importlib.import_module("kiwi.slurm.explain").tell(options.target))
+    print(importlib.import_module("kiwi.slurm.explain").explain(options.target))
     return OK
 
 

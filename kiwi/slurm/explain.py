@@ -45,7 +45,7 @@ STATES = {
 }
 
 
-def tell(target: str) -> str:
+def explain(target: str) -> str:
     """Return what keeps a job (a number) or a node, as lines for a person.
 
     Raise UsageError if it is neither, CommandError if Slurm does not answer.
