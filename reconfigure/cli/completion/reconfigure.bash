@@ -5,7 +5,7 @@ _shtab_reconfigure_subparsers=(status why check init down inventory ssh-config w
 
 _shtab_reconfigure_status_option_strings=(-h --help --json --watch --paths)
 _shtab_reconfigure_why_option_strings=(-h --help --json)
-_shtab_reconfigure_check_option_strings=(-h --help --site --quiet --print --json)
+_shtab_reconfigure_check_option_strings=(-h --help --site --quiet --print --json --schema)
 _shtab_reconfigure_init_option_strings=(-h --help --site)
 _shtab_reconfigure_down_option_strings=(-h --help --all)
 _shtab_reconfigure_inventory_option_strings=(-h --help)
@@ -45,6 +45,7 @@ _shtab_reconfigure_check__h_nargs=0
 _shtab_reconfigure_check___help_nargs=0
 _shtab_reconfigure_check___quiet_nargs=0
 _shtab_reconfigure_check___json_nargs=0
+_shtab_reconfigure_check___schema_nargs=0
 _shtab_reconfigure_init__h_nargs=0
 _shtab_reconfigure_init___help_nargs=0
 _shtab_reconfigure_down__h_nargs=0

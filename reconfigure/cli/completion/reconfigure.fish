@@ -110,6 +110,7 @@ complete -c reconfigure -n '_shtab_reconfigure_using check' -l site -xka "(_reco
 complete -c reconfigure -n '_shtab_reconfigure_using check' -l quiet -d 'print faults only'
 complete -c reconfigure -n '_shtab_reconfigure_using check' -l print -x -d 'print the value of one key, such as cluster_name'
 complete -c reconfigure -n '_shtab_reconfigure_using check' -l json -d 'print all of it as JSON, paths of roles absolute'
+complete -c reconfigure -n '_shtab_reconfigure_using check' -l schema -d 'print the JSON Schema of site files, for editors'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a init -d 'Write the cluster'"'"'s folder from checked site data.'
 complete -c reconfigure -n '_shtab_reconfigure_using init' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using init' -l site -xka "(_reconfigure_file)" -d 'YAML file laid over group_vars/all.yml: a key that it has replaces the whole value; - reads JSON on standard input'

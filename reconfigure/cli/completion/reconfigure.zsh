@@ -47,6 +47,7 @@ _shtab_reconfigure_check_options=(
   "--quiet[print faults only]"
   "--print[print the value of one key, such as cluster_name]:KEY:"
   "--json[print all of it as JSON, paths of roles absolute]"
+  "--schema[print the JSON Schema of site files, for editors]"
 )
 
 # guard to ensure default positional specs are added only once per session
