@@ -39,9 +39,9 @@ def fault(key: str, found: object, needs: str) -> str:
     return f"{key}: {'missing' if found is MISSING else f'found {shown(found)}'}; needs {needs}"
 
 
-def unknown(key: str, known: Iterable[str]) -> str:
-    """Return the sentence about a key that must not be there; `known` are those that may."""
-    return f"{key}: unknown key; remove it, or use one of {', '.join(known)}"
+def unknown(key: str, found: object, known: Iterable[str]) -> str:
+    """Return the sentence about a key, with the value `found`, that must not be there; `known` are those that may."""
+    return f"{key}: unknown key, found {shown(found)}; remove it, or use one of {', '.join(known)}"
 
 
 class KiwiError(Exception):

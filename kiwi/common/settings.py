@@ -121,7 +121,7 @@ def _faults(raw: object) -> list[str]:
 def _check(raw: dict[str, Any], keys: dict[str, _Key], where: str) -> list[str]:
     bad = {name: key for name, key in keys.items() if name not in raw or not key.good(raw[name])}
     faults = [fault(f"{where}{name}", raw.get(name, MISSING), key.needs) for name, key in bad.items()]
-    return faults + [unknown(f"{where}{name}", keys) for name in raw if name not in keys]
+    return faults + [unknown(f"{where}{name}", raw[name], keys) for name in raw if name not in keys]
 
 
 def _clashes(raw: dict[str, Any]) -> list[str]:

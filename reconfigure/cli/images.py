@@ -27,6 +27,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def image(options: Options) -> int:
+    """List or bake images."""
     clusterdir = folder(options)
     written = clusterdir.site.exists()
     found = site_data.freeze(files.read_json(clusterdir.site)) if written else site_data.load(None)

@@ -37,6 +37,8 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def sync(options: Options) -> int:
+    """Make Terraform, machines and Slurm agree."""
+
     def decide(cluster: Cluster, observed: Observed) -> Plan:
         return repair.sync(cluster.nodeset, observed, cluster.site.persistent())
 
@@ -47,6 +49,7 @@ def sync(options: Options) -> int:
 
 
 def by_hand(options: Options) -> int:
+    """Make or remove the named nodes."""
     cluster = cluster_of(options)
     names = hostlist.expand(options.nodes)
     unknown = [name for name in names if name not in cluster.nodeset]

@@ -40,6 +40,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def check(options: Options) -> int:
+    """Check the site data and print what was asked of it."""
     if options.schema:
         return print_schema()
     found = site_data.load(options.site)
@@ -57,6 +58,7 @@ def check(options: Options) -> int:
 
 
 def print_schema() -> int:
+    """Print the JSON Schema of site files."""
     from reconfigure.site import schema  # noqa: PLC0415 - as in site_data.check
 
     print_json(schema.schema())
@@ -64,6 +66,7 @@ def print_schema() -> int:
 
 
 def init(options: Options) -> int:
+    """Write the folder of a cluster."""
     found = site_data.load(options.site, sys.stdin)
     if options.cluster and options.cluster != found.cluster_name:
         mismatch = f"found '{found.cluster_name}' in the site data; --cluster says '{options.cluster}'"
@@ -77,6 +80,7 @@ def init(options: Options) -> int:
 
 
 def down(options: Options) -> int:
+    """Remove a cluster from this host."""
     clusterdir = folder(options)
     if not clusterdir.path.exists():
         print(f"there is no cluster {clusterdir.cluster} in {clusterdir.root}; nothing to remove")
@@ -88,11 +92,13 @@ def down(options: Options) -> int:
 
 
 def show_inventory(options: Options) -> int:
+    """Print Ansible's inventory."""
     print_json(inventory.load(folder(options)).data())
     return OK
 
 
 def show_ssh_config(options: Options) -> int:
+    """Print lines for ~/.ssh/config."""
     found = cluster(options)
     user = found.site.users[0].name if found.site.users else "root"
     clusterdir = found.clusterdir
@@ -101,4 +107,5 @@ def show_ssh_config(options: Options) -> int:
 
 
 def greet(options: Options) -> int:
+    """Run a job and print what to try."""
     return welcome.welcome(cluster(options))

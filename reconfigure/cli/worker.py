@@ -24,6 +24,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def serve(options: Options) -> int:
+    """Run, start or stop the worker."""
     clusterdir = folder(options)
     if options.stop:
         stopped = supervisor.stop(clusterdir)

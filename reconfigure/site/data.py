@@ -16,10 +16,10 @@ from typing import Any, TextIO
 
 import yaml
 
+from kiwi.common import errors
 from kiwi.common.errors import UsageError
 from reconfigure.clusterdir import paths
 from reconfigure.site import rules
-from reconfigure.site.faults import short
 
 
 class SiteError(UsageError):
@@ -102,7 +102,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as exc:
         raise SiteError([f"{path}: not YAML: {exc}"]) from exc
     if not isinstance(data, dict):
-        raise SiteError([f"{path}: found {short(data)}; needs keys and values such as cluster_name: kiwi"])
+        raise SiteError([errors.fault(str(path), data, "keys and values such as cluster_name: kiwi")])
     return data
 
 
@@ -118,7 +118,7 @@ def load(site_file: str | None, stdin: TextIO | None = None) -> Site:
         except ValueError as exc:
             raise SiteError([f"standard input: not JSON: {exc}"]) from exc
         if not isinstance(over, dict):
-            raise SiteError([f"standard input: found {short(over)}; needs a JSON object"])
+            raise SiteError([errors.fault("standard input", over, "a JSON object")])
         data |= _resolved(over, Path.cwd())
     elif site_file:
         data |= _resolved(read_yaml(Path(site_file)), Path(site_file).absolute().parent)

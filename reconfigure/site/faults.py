@@ -1,8 +1,10 @@
-"""The sentences that a person reads about faulty site data: each names the key, the value found and a good one."""
+"""All faults of the site data together, one sentence each, in the form of every wrong value (kiwi/common/errors.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from kiwi.common import errors
 
 
 class Faults:
@@ -12,16 +14,13 @@ class Faults:
         self.lines: list[str] = []
 
     def add(self, key: str, found: object, needs: str) -> None:
-        self.lines.append(f"{key}: found {short(found)}; needs {needs}")
+        """Add a value that is wrong."""
+        self.lines.append(errors.fault(key, found, needs))
 
     def missing(self, key: str, needs: str) -> None:
-        self.lines.append(f"{key}: missing; needs {needs}")
+        """Add a key that is missing."""
+        self.add(key, errors.MISSING, needs)
 
     def unknown(self, key: str, found: object, known: Iterable[str]) -> None:
-        self.lines.append(f"{key}: unknown key, found {short(found)}; remove it, or use one of {', '.join(known)}")
-
-
-def short(value: object) -> str:
-    """Return a value as a sentence shows it: at most 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        """Add a key that must not be there."""
+        self.lines.append(errors.unknown(key, found, known))

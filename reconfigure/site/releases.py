@@ -30,6 +30,7 @@ class Release:
 
     @property
     def words(self) -> str:
+        """Codename and title, for people."""
         return f"{self.name} ({self.title})"
 
 

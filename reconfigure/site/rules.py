@@ -57,7 +57,7 @@ def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
 
 
 def subnet_fits(faults: Faults, good: Mapping[str, Any]) -> None:
-    """The last node's number must lie in the subnet, below its broadcast address (docs/seams.md, section 1)."""
+    """Have the last node's number lie in the subnet, below its broadcast address (docs/seams.md, section 1)."""
     net = network(good.get("subnet"))
     listed = good.get("partitions", [])
     last = 1024 * len(listed) + listed[-1].get("max_nodes", 1) if listed else 10  # the login node

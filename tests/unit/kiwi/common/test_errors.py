@@ -42,8 +42,8 @@ def test_a_sentence_of_its_own_with_a_hint() -> None:
 
 
 def test_an_unknown_key_names_the_known_ones() -> None:
-    assert errors.unknown("max_tyme", ["max_time", "grace"]) == (
-        "max_tyme: unknown key; remove it, or use one of max_time, grace"
+    assert errors.unknown("max_tyme", 60, ["max_time", "grace"]) == (
+        "max_tyme: unknown key, found 60; remove it, or use one of max_time, grace"
     )
 
 

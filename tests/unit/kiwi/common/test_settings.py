@@ -66,7 +66,7 @@ def test_a_fault_names_its_key(tmp_path: Path, key: str, value: object) -> None:
         settings.load(write(tmp_path, {**GOOD, key: value}))
     line = str(caught.value).splitlines()[1].strip()
     assert line.startswith(key)
-    assert re.search(r": (found .+|missing); needs .+|: unknown key; remove it, or use one of ", line)
+    assert re.search(r": (found .+|missing); needs .+|: unknown key, found .+; remove it, or use one of ", line)
 
 
 def test_all_faults_at_once(tmp_path: Path) -> None:
