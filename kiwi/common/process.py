@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from kiwi.common.errors import KiwiError
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 Child = subprocess.Popen
 PIPE = subprocess.PIPE
+# Whatever the locale, and whatever bytes a stranger has a program print.
+TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
 DEVNULL = subprocess.DEVNULL
 
 
@@ -74,7 +76,7 @@ def run(
     log.debug("run %s", shlex.join(shown))
     try:
         done = subprocess.run(
-            list(argv), input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=env, check=False
+            list(argv), input=stdin, capture_output=True, **TEXT, timeout=timeout, cwd=cwd, env=env, check=False
         )
     except subprocess.TimeoutExpired as exc:
         raise CommandError(shown, 124, f"no end after {timeout} s") from exc
@@ -108,7 +110,7 @@ def start(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            text=True,
+            **TEXT,
             bufsize=1,
             cwd=cwd,
             env=env,

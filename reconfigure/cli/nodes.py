@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 
+from kiwi.common import hostlist
 from kiwi.common.commandline import BY_HAND, complete
 from kiwi.common.errors import FAILED, OK, UsageError
 from reconfigure.cli import tables
@@ -15,7 +16,6 @@ from reconfigure.cli.common import cluster as cluster_of
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import lock
 from reconfigure.lifecycle import setup
-from reconfigure.model import hostlist
 from reconfigure.planning import plan, repair
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed

@@ -23,9 +23,9 @@ from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
 
+from kiwi.common import hostlist
 from reconfigure.cli.tables import Table, text
 from reconfigure.clusterdir.paths import ClusterDir
-from reconfigure.model import hostlist
 from reconfigure.rounds import progress
 
 # What a cell of a state says, and its colour; the first that matches counts.

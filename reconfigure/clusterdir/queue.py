@@ -8,12 +8,16 @@ one is remembered for a day, so that one sent twice is done once.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from reconfigure.model.request import Request
+from kiwi.common.errors import UsageError, shown
+from reconfigure.model.request import Request, checked
+
+log = logging.getLogger(__name__)
 
 REMEMBER = 86400.0  # seconds
 _TABLE = """CREATE TABLE IF NOT EXISTS request (
@@ -40,14 +44,22 @@ class Queue:
     def waiting(self) -> list[Request]:
         """Return the requests that are not finished, oldest first."""
         rows = self._db.execute("SELECT id, kind, nodes, time, detail FROM request WHERE finished IS NULL")
-        found = [Request(i, kind, nodes, at, json.loads(detail)) for i, kind, nodes, at, detail in rows]
-        return sorted(found, key=lambda request: tuple(map(int, request.id.split("-"))))
+        found = []
+        for id_, kind, nodes, at, detail in rows.fetchall():
+            try:
+                found.append(checked(Request(id_, kind, nodes, at, json.loads(detail))))
+            except (UsageError, ValueError) as exc:  # an older release let it in
+                log.error("the request %s is given up: %s", shown(id_), exc)
+                self._finish([id_], time.time())
+        return sorted(found, key=lambda request: request.order)
 
     def finish(self, requests: Iterable[Request], now: float | None = None) -> None:
         """Mark requests as done and forget the ones that were done long ago."""
-        at = now or time.time()
+        self._finish([request.id for request in requests], now or time.time())
+
+    def _finish(self, ids: Iterable[str], at: float) -> None:
         with self._db:
-            self._db.executemany("UPDATE request SET finished = ? WHERE id = ?", [(at, r.id) for r in requests])
+            self._db.executemany("UPDATE request SET finished = ? WHERE id = ?", [(at, id_) for id_ in ids])
             self._db.execute("DELETE FROM request WHERE finished < ?", (at - REMEMBER,))
 
     def close(self) -> None:

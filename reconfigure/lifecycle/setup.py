@@ -9,11 +9,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from kiwi.common import hostlist
 from reconfigure.clusterdir import files, lock
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
-from reconfigure.model import hostlist
 from reconfigure.model.node import Node
 from reconfigure.site import releases, user_ids
 from reconfigure.site import rules as site_rules

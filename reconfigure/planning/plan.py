@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from reconfigure.model import hostlist
+from kiwi.common import hostlist
 from reconfigure.model.request import Request
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.draft import Draft, Nodeset

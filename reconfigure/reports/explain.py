@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kiwi.common import hostlist
 from kiwi.common.errors import UnreachableError, UsageError
 from kiwi.slurm import job_reasons
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
-from reconfigure.model import hostlist
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.planning.observed import Observed

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kiwi.common import hostlist
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
-from reconfigure.model import hostlist
 from reconfigure.model.node import Node
 from reconfigure.planning.observed import Observed
 from reconfigure.reports import snapshot

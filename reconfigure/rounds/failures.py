@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
-from reconfigure.model import hostlist
+from kiwi.common import hostlist
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown
 from reconfigure.rounds.context import Context, Result

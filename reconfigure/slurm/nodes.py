@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from reconfigure.model import hostlist
+from kiwi.common import hostlist
 
 _FIELD = re.compile(r"(?:^| )(NodeName|State|Reason)=(.*?)(?= [A-Za-z]+=|$)")
 _RISING = frozenset({"POWERING_UP", "POWER_UP"})

@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import FrameType
 
+from kiwi.common import hostlist
 from kiwi.common.errors import KiwiError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.clusterdir.worker_pid import alone
-from reconfigure.model import hostlist
 from reconfigure.model.request import Request
 from reconfigure.planning import cooldown, plan, repair
 from reconfigure.planning.actions import Do, Plan

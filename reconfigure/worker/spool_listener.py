@@ -7,15 +7,15 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 
-from kiwi.common import process
+from kiwi.common import hostlist, process
 from kiwi.common.errors import UsageError
 from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model import hostlist
-from reconfigure.model.request import parse_request
+from reconfigure.model.request import LONGEST, parse_request
 from reconfigure.slurm.controller import Controller
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Listener(threading.Thread):
         with self._controller.follow(sys.stderr) as child:
             self._child = child
             try:
-                for line in child.stdout or ():
+                for line in _lines(child):
                     heard = True
                     self._take(queue, child, line)
             except OSError as exc:
@@ -68,7 +68,6 @@ class Listener(threading.Thread):
     def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:
         try:
             request = parse_request(line)
-            hostlist.expand(request.nodes)
         except UsageError as exc:
             log.error("%s", exc)
             return
@@ -85,3 +84,9 @@ class Listener(threading.Thread):
         self._ended.set()
         if self._child is not None:
             process.stop(self._child, grace=2)
+
+
+def _lines(child: process.Child[str]) -> Iterator[str]:
+    """Yield the lines that a child writes, one that is longer than any request in parts: memory is bounded."""
+    if child.stdout is not None:
+        yield from iter(lambda: child.stdout.readline(LONGEST + 1) if child.stdout else "", "")

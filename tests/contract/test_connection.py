@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kiwi.common import process
+from kiwi.common import hostlist, process
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
-from reconfigure.model import hostlist
 from reconfigure.model.node import Node
 from reconfigure.model.request import parse_request
 from reconfigure.slurm.controller import Controller

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconfigure.model import hostlist
+from kiwi.common import hostlist
 from reconfigure.model.request import parse_request
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.slurm.nodes import Power

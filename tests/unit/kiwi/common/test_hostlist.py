@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kiwi.common import hostlist
 from kiwi.common.errors import UsageError
@@ -30,5 +32,22 @@ def test_what_is_no_name(text: str) -> None:
 
 
 def test_too_many() -> None:
-    with pytest.raises(UsageError, match="20000 nodes"):
-        hostlist.expand(["lab-[1-20000]"])
+    for text, count in (("lab-[1-70000]", 70000), ("a[1-1000]b[1-1000]", 10**6), ("lab-[1-999999999]", 999999999)):
+        with pytest.raises(UsageError, match=f"{count} nodes"):
+            hostlist.expand(text)
+
+
+def test_too_long() -> None:
+    with pytest.raises(UsageError, match="nodes"):
+        hostlist.expand(",".join(["lab-1"] * hostlist.LONGEST))
+
+
+@given(st.text() | st.from_regex(r"[a-z@!&^%*\[\]0-9,-]{0,20}", fullmatch=True))
+def test_a_text_is_names_or_refused(text: str) -> None:
+    try:
+        names = hostlist.expand(text)
+    except UsageError as exc:
+        assert exc.key == "nodes"
+        return
+    assert names and all(hostlist.PLAIN.fullmatch(name) for name in names)
+    assert set(hostlist.expand(hostlist.fold(names))) == set(names)
