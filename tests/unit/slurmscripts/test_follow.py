@@ -149,3 +149,13 @@ def test_files_that_are_being_written_are_left_alone(spool: Path) -> None:
     (spool / ".1-1.tmp").write_text("{")
     assert Following(spool).end() == ("", "", 0)
     assert [path.name for path in spool.iterdir()] == [".1-1.tmp"]
+
+
+def test_a_byte_that_a_user_wrote_loses_no_request(spool: Path) -> None:
+    """`srun --extra=` with a Latin-1 byte is in the resume file as it was written."""
+    following = Following(spool)
+    hidden = spool / ".5-1.tmp"
+    hidden.write_bytes(json.dumps(record("5-1", detail={"extra": "caf?"})).encode().replace(b"?", b"\xe9"))
+    hidden.rename(spool / "5-1.json")
+    assert following.line()["detail"] == {"extra": "caf\ufffd"}
+    following.end()
