@@ -19,13 +19,13 @@ _reconfigure_match() {
 _reconfigure_nodes() {
   local before=${1%"${1##*,}"} line
   _reconfigure_ask inventory |
-    python3 -c 'import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")' 2>/dev/null |
+    python3 -I -c 'import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")' 2>/dev/null |
     _reconfigure_match "${1##*,}" | while IFS= read -r line; do printf '%s\n' "$before$line"; done
 }
 
 _reconfigure_images() {
   _reconfigure_ask image list --json |
-    python3 -c 'import json, sys; print(*(image["name"] for image in json.load(sys.stdin)), sep="\n")' 2>/dev/null |
+    python3 -I -c 'import json, sys; print(*(image["name"] for image in json.load(sys.stdin)), sep="\n")' 2>/dev/null |
     _reconfigure_match "$1"
 }
 

@@ -14,14 +14,14 @@ end
 function _reconfigure_nodes
   set -l before (string match -r '^.*,' -- (commandline -ct))
   set -l names 'import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")'
-  for name in (_reconfigure_ask inventory | python3 -c $names 2>/dev/null | _reconfigure_plain)
+  for name in (_reconfigure_ask inventory | python3 -I -c $names 2>/dev/null | _reconfigure_plain)
     printf '%s\n' "$before$name"
   end
 end
 
 function _reconfigure_images
   set -l names 'import json, sys; print(*(image["name"] for image in json.load(sys.stdin)), sep="\n")'
-  _reconfigure_ask image list --json | python3 -c $names 2>/dev/null | _reconfigure_plain
+  _reconfigure_ask image list --json | python3 -I -c $names 2>/dev/null | _reconfigure_plain
 end
 
 function _reconfigure_clusters

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import select
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -143,7 +144,8 @@ def end(prog: str, command: Callable[[], int]) -> int:
     """Run a command until what it printed is written; return its exit code.
 
     That is FAILED without a word where the reader of standard output has seen
-    enough, as in `kiwi info | head -1`, and with one where the disk is full.
+    enough, as in `kiwi info | head -1`, and with one where a disk is full. Any
+    other broken pipe is a fault of the command, and is raised.
     """
     try:
         try:
@@ -152,9 +154,16 @@ def end(prog: str, command: Callable[[], int]) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except OSError as exc:
-        if exc.errno != CLOSED and exc.errno not in FULL:
-            raise
         if exc.errno in FULL:
-            print(f"{prog}: cannot write: {exc.strerror}", file=sys.stderr)
+            print(f"{prog}: cannot write {exc.filename or 'the output'}: {exc.strerror}", file=sys.stderr)
+        elif exc.errno != CLOSED or not _unread(1):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes out what is left once more when it ends
         return FAILED
+
+
+def _unread(number: int) -> bool:
+    """Return whether a descriptor is a pipe or socket whose reader is gone (poll(2), POLLERR and POLLHUP)."""
+    poll = select.poll()
+    poll.register(number, 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))

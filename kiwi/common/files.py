@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # O_EXCL follows no link (open(2))
+
+RANDOM = re.compile(r"[0-9a-f]{16}")
+OLD = 60.0  # seconds; no writer takes so long
 
 Owner = Optional[tuple[int, int]]  # uid and gid; None: the writer's own
 
@@ -24,14 +29,24 @@ def replace(path: Path, content: str | bytes, mode: int, *, owner: Owner = None,
 
     Text is written as UTF-8. `mode` holds whatever the umask; a link at `path`
     is replaced, not followed. Raise OSError if anything fails (the disk is
-    full): then the old file is whole and no draft is left. A writer killed by -9
-    may leave its draft, .NAME.RANDOM.
+    full): then no draft is left, and the old file is whole unless it was only
+    the folder that could not be synced. A writer killed by -9 may leave its
+    draft, .NAME.RANDOM; the next one removes it.
     """
+    _tidy(path)
     beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     with draft(beside, content, mode, owner=owner, sync=sync):
         os.replace(beside, path)
         if sync:
             sync_folder(path.parent)
+
+
+def _tidy(path: Path) -> None:
+    """Remove the drafts of `path` that writers killed by -9 left more than OLD seconds ago; what fails stays."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            if RANDOM.fullmatch(left.name[len(path.name) + 2 :]) and time.time() - left.stat().st_mtime > OLD:
+                left.unlink()
 
 
 @contextlib.contextmanager

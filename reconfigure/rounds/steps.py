@@ -1,7 +1,8 @@
 """The steps of a round, in the order of STEPS. Each takes the Context and returns its Result.
 
-A step leaves out the nodes that failed in one before it. A step's name is what
-the journal's `failed` events carry, and what `failure_causes` knows.
+A step leaves out the nodes that failed in one before it. Its failures are noted
+when it ends (rounds/round.py), or by itself where it goes on after them. A step's
+name is what the journal's `failed` events carry, and what `failure_causes` knows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from reconfigure.planning import cooldown
 from reconfigure.planning.actions import Do
-from reconfigure.rounds import machines, playbook, wait_ssh
+from reconfigure.rounds import failures, machines, playbook, wait_ssh
 from reconfigure.rounds.context import Context, Result
 from reconfigure.slurm import controller
 from reconfigure.ssh import authority
@@ -73,20 +74,21 @@ def configure(context: Context) -> Result:
         notes["failed"] = run.failed
     missed = {name: run.failed.get("", "the playbook did not reach it") for name in set(names) - run.reached}
     failed = {name: why for name, why in {**missed, **run.failed}.items() if name}
+    failures.note(context, "playbook", Result(failed=failed))  # before anything that a full disk stops
     configured = set(names) - failed.keys()
     authority.mark_configured(cluster.clusterdir, configured)
     cooldown.well(cluster.clusterdir, configured)
-    return Result(True, failed)
+    return Result(True)
 
 
 def register(context: Context) -> Result:
-    """Have slurmd of running nodes register anew."""
-    names, failed = context.well(context.plan.of(Do.REGISTER)), dict[str, str]()
+    """Have slurmd of running nodes register anew; each failure is noted before the next node is asked."""
+    names = context.well(context.plan.of(Do.REGISTER))
     for name in names:
         with context.step("register", [name]):
             why = controller.register(context.cluster.clusterdir, context.cluster.nodeset[name])
-        failed |= {name: why} if why else {}
-    return Result(bool(names), failed)
+        failures.note(context, "register", Result(failed={name: why} if why else {}))
+    return Result(bool(names))
 
 
 def clean_up(context: Context) -> Result:

@@ -98,7 +98,7 @@ Gres = Annotated[
     str,
     Field(
         pattern=r"^[a-z][a-z0-9_]*(:[A-Za-z][A-Za-z0-9_.-]*)?:[1-9][0-9]*[KMGT]?"
-        r"( (File|Cores|Links|Flags|AutoDetect)=[^\s#=]+)*$"
+        r"( (File|Cores|Links|Flags|AutoDetect)=[^\s#=\x00-\x1f]+)*$"
     ),
     only(lambda gres: " " in gres or not gres.startswith("gpu:")),
 ]

@@ -255,14 +255,14 @@ _reconfigure_plain() {
 # The last name of a list such as cpu-1,cpu-2.
 _reconfigure_nodes() {
   local names='import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")'
-  local -a found=(${(f)"$(_reconfigure_ask inventory | python3 -c $names 2>/dev/null | _reconfigure_plain)"})
+  local -a found=(${(f)"$(_reconfigure_ask inventory | python3 -I -c $names 2>/dev/null | _reconfigure_plain)"})
   compset -P '*,'
   compadd "$@" -a found
 }
 
 _reconfigure_images() {
   local names='import json, sys; print(*(image["name"] for image in json.load(sys.stdin)), sep="\n")'
-  local -a found=(${(f)"$(_reconfigure_ask image list --json | python3 -c $names 2>/dev/null | _reconfigure_plain)"})
+  local -a found=(${(f)"$(_reconfigure_ask image list --json | python3 -I -c $names 2>/dev/null | _reconfigure_plain)"})
   compadd "$@" -a found
 }
 

@@ -41,7 +41,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images = f"import json; print(json.dumps([{{'name': name}} for name in {['debian13', *EVIL]!r}]))"
     (tmp_path / "inventory.py").write_text(inventory)
     (tmp_path / "image.py").write_text(images)
-    fake = 'echo "$*" >>asked\nfor word; do [ ! -e "$word.py" ] || exec python3 "$word.py"; done\n'
+    (tmp_path / "json.py").write_text("open('pwned', 'w')")  # of whoever owns the folder that one is in
+    fake = 'echo "$*" >>asked\nfor word; do [ ! -e "$word.py" ] || exec python3 -I "$word.py"; done\n'
     executable(tmp_path / "bin" / "reconfigure", fake)
     return tmp_path
 
@@ -187,6 +188,12 @@ def test_zsh_and_fish_ask_the_same(name: str) -> None:
     assert [part for part in ASKED[name] if part not in text] == []
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_python_takes_nothing_from_the_folder_that_one_is_in(shell: str) -> None:
+    text = (REPO / "reconfigure" / "cli" / "completion" / f"reconfigure.{shell}").read_text(encoding="utf-8")
+    assert text.count("python3 ") == text.count("python3 -I ") > 0
+
+
 @pytest.mark.parametrize("name", ["kiwi", "reconfigure"])
 def test_zsh_and_fish_offer_plain_names_only(name: str) -> None:
     """Where bash's functions are tried above, theirs have the same filter."""
@@ -195,5 +202,5 @@ def test_zsh_and_fish_offer_plain_names_only(name: str) -> None:
         text = (REPO / "generate" / "shells" / f"{name}.{shell}").read_text(encoding="utf-8")
         assert plain in text
         for line in text.splitlines():
-            if "python3 -c" in line:
+            if "python3 -I -c" in line:
                 assert "_reconfigure_plain" in line

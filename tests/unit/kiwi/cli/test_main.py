@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from kiwi import __version__
 from kiwi.agent.protocol import Request
 from kiwi.cli import bookings
 from kiwi.cli import main as cli
-from kiwi.common import process
+from kiwi.common import commandline, process
 from kiwi.common.commandline import SHELLS
 from kiwi.common.errors import FAILED, OK, USAGE
 from reconfigure.clusterdir.paths import REPO
@@ -120,7 +121,7 @@ LONG = "from kiwi.cli import main as m, reports\nm._version = lambda _: print('x
 @pytest.mark.parametrize("arguments", [["version"], ["--help"], ["--version"], ["completion", "zsh"]])
 @pytest.mark.parametrize("more", ["", LONG], ids=["", "more than a buffer"])
 def test_a_full_disk_is_told_and_a_reader_who_left_is_not(arguments: list[str], more: str) -> None:
-    for stdout, expected in ((full(), "kiwi: cannot write: No space left on device\n"), (unread(), "")):
+    for stdout, expected in ((full(), "kiwi: cannot write the output: No space left on device\n"), (unread(), "")):
         child = process.start([sys.executable, "-c", more + START, *arguments], stdout=stdout, cwd=REPO)
         os.close(stdout)
         assert child.communicate(timeout=60)[1] == expected
@@ -151,3 +152,20 @@ def test_what_one_command_needs_is_not_loaded_for_another() -> None:
         "ClusterShell",
     }
     assert sorted(late.intersection(loaded)) == []
+
+
+def test_a_broken_pipe_that_is_not_the_output_is_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        commandline.end("kiwi", broken)
+
+
+def test_a_full_disk_is_told_with_the_file(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/kiwi/x.json")
+
+    monkeypatch.setattr(os, "dup2", lambda old, new: None)
+    assert commandline.end("kiwi", full) == FAILED
+    assert capsys.readouterr().err == "kiwi: cannot write /var/lib/kiwi/x.json: No space left on device\n"

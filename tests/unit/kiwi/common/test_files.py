@@ -177,3 +177,14 @@ def test_a_draft_that_got_a_second_name_keeps_it(tmp_path: Path) -> None:
         os.link(draft, tmp_path / "linked")
     assert [p.name for p in tmp_path.iterdir()] == ["linked"]
     assert (tmp_path / "linked").read_text() == NEW
+
+
+def test_the_drafts_of_killed_writers_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "allow"
+    killed, writing, other = ".allow.0123456789abcdef", ".allow.fedcba9876543210", ".allow.old"
+    for name in (killed, writing, other, ".allowed.0123456789abcdef"):
+        (tmp_path / name).touch()
+        if name != writing:
+            os.utime(tmp_path / name, (1, 1))
+    files.replace(path, "new", 0o600, sync=False)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"allow", writing, other, ".allowed.0123456789abcdef"}

@@ -15,10 +15,12 @@ import pytest
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning import plan, repair
 from reconfigure.rounds import machines, playbook, progress, wait_ssh
 from reconfigure.rounds import round as rounds
+from reconfigure.slurm import controller
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
 from tests.unit.reconfigure.rounds.rig import configured, do, made
@@ -164,3 +166,24 @@ def test_every_step_is_journaled_with_seconds(with_login: Cluster) -> None:
     assert len({event["round"] for event in events}) == 1
     assert all(event["seconds"] >= 0 and event["nodes"] == ["cpu-1"] for event in events[1:])
     assert progress.now(with_login.clusterdir) is None
+
+
+def test_a_node_that_does_not_register_is_given_up_before_the_next_is_asked(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take long; and what the next one ends in must not hide it."""
+    assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}).failed == {}
+    slurm = with_login.controller
+    states = {name: SlurmNode(name, "IDLE", frozenset({"CLOUD", "POWERING_UP"})) for name in ("cpu-1", "cpu-2")}
+    slurm.nodes = lambda: states  # type: ignore[method-assign]
+
+    def register(clusterdir: ClusterDir, node: Node) -> str:
+        if node.name == "cpu-2":
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return "its slurmd could not be restarted"
+
+    monkeypatch.setattr(controller, "register", register)
+    with pytest.raises(OSError):
+        do(with_login, {"cpu-1": "resume", "cpu-2": "resume"})
+    told = slurm.told  # type: ignore[attr-defined]
+    assert [(names, state) for names, state, _ in told] == [(("cpu-1",), "power_down_force")]
