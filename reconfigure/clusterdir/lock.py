@@ -8,6 +8,7 @@ whoever takes the lock first ends what still carries it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -28,6 +29,7 @@ MARK = "KIWI_LOCK"
 WAIT = 120.0  # seconds that a person's command waits for another change
 INTERRUPT_GRACE = 15.0  # seconds that Terraform has to save its state
 TERM_GRACE = 3.0
+KILL_GRACE = 10.0
 
 
 @contextmanager
@@ -41,7 +43,10 @@ def locked(clusterdir: ClusterDir, wait: float | None) -> Iterator[None]:
         try:
             yield
         except BaseException:  # our own children must not go on without the lock
-            end_rivals(clusterdir)
+            try:
+                end_rivals(clusterdir)
+            except BusyError as exc:  # what went wrong first is what is told
+                log.error("%s", exc)
             raise
 
 
@@ -106,15 +111,22 @@ def environment(clusterdir: ClusterDir) -> dict[str, str]:
 
 
 def end_rivals(clusterdir: ClusterDir) -> None:
-    """End every process that carries the mark of this cluster, until none is found."""
+    """End every process of ours that carries the mark of this cluster, until none is found.
+
+    Raise BusyError if one is still there KILL_GRACE seconds after KILL (signal(7): it hangs in the kernel).
+    """
     rounds = ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERM_GRACE), (signal.SIGKILL, TERM_GRACE))
     for number, grace in rounds:
         if not (rivals := marked(clusterdir)):
             return
         log.warning("ending what a killed run left: %s", ", ".join(f"{p} ({_name(p)})" for p in rivals))
         _end(clusterdir, number, grace)
+    until = time.monotonic() + KILL_GRACE
     while rivals := marked(clusterdir):
-        _signal(rivals, signal.SIGKILL)
+        if time.monotonic() > until:
+            left = ", ".join(f"{pid} ({_name(pid)})" for pid in rivals)
+            raise BusyError(f"what a killed run left does not end: {left}", hint="end it, or reboot this host")
+        _signal(clusterdir, rivals, signal.SIGKILL)
         time.sleep(0.05)
 
 
@@ -124,7 +136,7 @@ def _end(clusterdir: ClusterDir, number: signal.Signals, grace: float) -> None:
     signalled: set[int] = set()
     while (rivals := marked(clusterdir)) and time.monotonic() < until:
         targets = set(_first(rivals, number)) - signalled
-        _signal(targets, number)
+        _signal(clusterdir, targets, number)
         signalled |= targets
         time.sleep(0.05)
 
@@ -139,28 +151,42 @@ def _first(rivals: list[int], number: signal.Signals) -> list[int]:
     return terraforms if number == signal.SIGINT and terraforms else rivals
 
 
-def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+def _signal(clusterdir: ClusterDir, pids: Iterable[int], number: signal.Signals) -> None:
+    """Signal processes by pidfd (pidfd_open(2)): a number that another process got meanwhile is left alone."""
     for pid in pids:
-        try:
-            os.kill(pid, signal.SIGTERM if process.ignores(pid, number) else number)
-        except ProcessLookupError:
-            continue
+        with contextlib.suppress(ProcessLookupError), _pidfd(pid) as descriptor:
+            if _is_marked(clusterdir, Path(f"/proc/{pid}")):
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM if process.ignores(pid, number) else number)
+
+
+@contextmanager
+def _pidfd(pid: int) -> Iterator[int]:
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def marked(clusterdir: ClusterDir) -> list[int]:
-    """Return the processes with the mark of this cluster, except this one and its ancestors.
+    """Return the processes of ours with the mark of this cluster, except this one and its ancestors."""
+    own = _ancestors()
+    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) not in own]
+    return [int(entry.name) for entry in entries if not _idle_ssh(entry) and _is_marked(clusterdir, entry)]
 
-    Those of a container on this host are another control host's, where the same path is another folder.
+
+def _is_marked(clusterdir: ClusterDir, entry: Path) -> bool:
+    """Return whether a process has the mark, and is of this user and this PID namespace.
+
+    Any user may put the mark into an environment. A process of a container on this host is
+    another control host's, where the same path is another folder.
     """
-    mark = f"{MARK}={clusterdir.path}".encode()
-    own, here = _ancestors(), _namespace(Path("/proc/self"))
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) in own or _idle_ssh(entry):
-            continue
-        if mark in _read(entry / "environ").split(b"\0") and _namespace(entry) == here:
-            found.append(int(entry.name))
-    return found
+    if f"{MARK}={clusterdir.path}".encode() not in _read(entry / "environ").split(b"\0"):
+        return False
+    try:
+        return entry.stat().st_uid == os.geteuid() and _namespace(entry) == _namespace(Path("/proc/self"))
+    except OSError:
+        return False
 
 
 def _namespace(entry: Path) -> str:

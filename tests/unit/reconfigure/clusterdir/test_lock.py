@@ -134,3 +134,28 @@ def test_processes_of_a_container_are_not_rivals(clusterdir: ClusterDir) -> None
     child.stdout.readline()
     assert lock.marked(clusterdir) == [child.pid]
     child.communicate(timeout=10)
+
+
+def test_a_rival_that_does_not_end_is_named(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hangs in the kernel; waiting for it for ever would hold every later change."""
+    child = marked_child(clusterdir, "import time; time.sleep(60)")
+    monkeypatch.setattr(lock, "KILL_GRACE", 0.2)
+    monkeypatch.setattr(lock, "INTERRUPT_GRACE", 0.1)
+    monkeypatch.setattr(lock, "TERM_GRACE", 0.1)
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda descriptor, number: None)
+    with pytest.raises(BusyError, match=str(child.pid)), lock.locked(clusterdir, wait=0):
+        pass
+    child.kill()
+    child.wait()
+    close(child)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_process_of_another_user_is_no_rival(clusterdir: ClusterDir) -> None:
+    """Anybody may put the mark into an environment."""
+    env = lock.environment(clusterdir)
+    argv = ["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "echo 1; sleep 60"]
+    with process.start(argv, env=env) as child:
+        assert child.stdout is not None and child.stdout.readline() == "1\n"
+        assert lock.marked(clusterdir) == []
+        child.kill()
