@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import filecmp
 import ipaddress
+import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from kiwi.common import hostlist
 from reconfigure.clusterdir import files, lock
-from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
-from reconfigure.model.node import Node
+from reconfigure.model.node import Node, parse_node
 from reconfigure.site import releases, user_ids
 from reconfigure.site import rules as site_rules
 from reconfigure.site.data import Site, SiteError
@@ -23,6 +24,7 @@ from reconfigure.ssh import authority, client_config
 from reconfigure.terraform.client import Terraform
 
 MODULES = ("nodeset", "local")
+INPUT = "nodeset.auto.tfvars.json"  # of terraform/nodeset
 NOT_COPIED = shutil.ignore_patterns(
     ".terraform*", "*.tfstate*", "*.tfvars*", "*.tfplan", "apply.*", "tests", "__pycache__"
 )
@@ -31,7 +33,7 @@ NOT_COPIED = shutil.ignore_patterns(
 def init(clusterdir: ClusterDir, site: Site) -> bool:
     """Make or refresh the folder; return whether anything changed.
 
-    Raises SiteError, before anything is written, where the site data does not
+    Raise SiteError, before anything is written, if the site data does not
     agree with this cluster's machines, with the ids that its users have had,
     or with another cluster on this host.
     """
@@ -41,10 +43,12 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
     with lock.locked(clusterdir, lock.WAIT):
         _layout(clusterdir)
         Terraform(clusterdir.local, lock.environment(clusterdir)).mend()
-        nodeset, new = _nodeset(clusterdir, site)
+        values = _input(site)
+        records = _records(clusterdir, values)
+        nodeset = {name: parse_node(record) for name, record in records.items()}
         _same_addresses(clusterdir, nodeset)
         changes = [
-            new,
+            _write_nodeset(clusterdir, values, records),
             user_ids.remember(clusterdir, site),
             authority.make_missing(clusterdir, site),
             _variables(clusterdir, site, nodeset),
@@ -70,49 +74,71 @@ def _layout(clusterdir: ClusterDir) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _nodeset(clusterdir: ClusterDir, site: Site) -> tuple[dict[str, Node], bool]:
-    """Copy the modules, run terraform/nodeset where its input is new, return all nodes."""
-    copied = [copy_module(REPO / "terraform" / m, clusterdir.path / "terraform" / m) for m in MODULES]
-    folder = clusterdir.path / "terraform" / "nodeset"
-    values = {
+def _input(site: Site) -> dict[str, Any]:
+    """Return what terraform/nodeset works the nodes out from."""
+    return {
         "subnet": site.subnet,
         "images": sorted(site.images),
         "flavors": sorted(site.flavors),
         "login": site.data["login"],
         "partitions": [{**p, "features": of.features} for p, of in zip(site.data["partitions"], site.partitions)],
     }
-    if files.write_json(folder / "nodeset.auto.tfvars.json", values) or any(copied) or not clusterdir.nodeset.exists():
-        clusterdir.nodeset.unlink(missing_ok=True)
-        terraform = Terraform(folder, lock.environment(clusterdir))
+
+
+def _records(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the records of all nodes: those that are written, or new ones if the input or the module has changed.
+
+    New ones are worked out in a folder of their own, which is gone afterwards: they may still be refused.
+    """
+    folder, source = clusterdir.path / "terraform" / "nodeset", REPO / "terraform" / "nodeset"
+    if clusterdir.nodeset.exists() and not module_differs(source, folder):
+        written = folder / INPUT
+        if written.exists() and files.read_json(written) == json.loads(json.dumps(values)):
+            return dict(files.read_json(clusterdir.nodeset)["nodes"])
+    with tempfile.TemporaryDirectory(dir=clusterdir.run) as scratch:
+        module = Path(scratch, "nodeset")
+        copy_module(source, module)
+        files.write_json(module / INPUT, values)
+        terraform = Terraform(module, lock.environment(clusterdir))
         terraform.init()
-        found = terraform.outputs()["nodeset"]
-        files.write_json(clusterdir.nodeset, {"version": 1, "nodes": found})
-        return load_nodeset(clusterdir.nodeset), True
-    return load_nodeset(clusterdir.nodeset), False
+        return dict(terraform.outputs()["nodeset"])
+
+
+def _write_nodeset(clusterdir: ClusterDir, values: dict[str, Any], records: dict[str, Any]) -> bool:
+    """Write the records, the modules and last the input, which says that all is written; return whether any changed."""
+    changes = [files.write_json(clusterdir.nodeset, {"version": 1, "nodes": records})]
+    changes += [copy_module(REPO / "terraform" / name, clusterdir.path / "terraform" / name) for name in MODULES]
+    changes.append(files.write_json(clusterdir.path / "terraform" / "nodeset" / INPUT, values))
+    return any(changes)
 
 
 def copy_module(source: Path, target: Path) -> bool:
     """Make `target` hold the module's files, its state and variables kept; return whether it changed."""
-    with_names = {p.relative_to(source) for p in _module_files(source)}
-    present = {p.relative_to(target) for p in _module_files(target)} if target.exists() else set()
-    differ = with_names != present or any(
-        not filecmp.cmp(source / n, target / n, shallow=False)
-        or (source / n).stat().st_mode & 0o111 != (target / n).stat().st_mode & 0o111
-        for n in with_names
-    )
-    if differ:
-        for name in present - with_names:
+    differs = module_differs(source, target)
+    if differs:
+        for name in set(_module_files(target)) - set(_module_files(source)):
             (target / name).unlink()
         shutil.copytree(source, target, ignore=NOT_COPIED, dirs_exist_ok=True)
-    return differ
+    return differs
+
+
+def module_differs(source: Path, target: Path) -> bool:
+    """Return whether the files of two folders of a module differ in name, content or execute bits."""
+    names = _module_files(source)
+    return set(names) != set(_module_files(target)) or any(
+        not filecmp.cmp(source / n, target / n, shallow=False)
+        or (source / n).stat().st_mode & 0o111 != (target / n).stat().st_mode & 0o111
+        for n in names
+    )
 
 
 def _module_files(folder: Path) -> list[Path]:
-    found = []
+    """Return the files of a module relative to its folder; none if that is not there."""
+    found: list[Path] = []
     for path, folders, names in os.walk(folder):
         left_out = NOT_COPIED(path, [*folders, *names])
         folders[:] = [f for f in folders if f not in left_out]
-        found += [Path(path, n) for n in names if n not in left_out]
+        found += [Path(path, n).relative_to(folder) for n in names if n not in left_out]
     return found
 
 
@@ -148,7 +174,6 @@ def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
     state = Terraform(clusterdir.local, lock.environment(clusterdir)).instances()
     moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
     if moved:
-        clusterdir.nodeset.unlink()
         raise SiteError(
             [
                 f"subnet, partitions: {hostlist.fold(moved)} would get another address while running; needs the same "

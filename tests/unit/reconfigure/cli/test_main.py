@@ -17,6 +17,8 @@ from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers import local
 from reconfigure.providers.local import LocalProvider
 from reconfigure.slurm.controller import Controller
+from reconfigure.terraform.client import Terraform
+from reconfigure.terraform.events import Instance
 from reconfigure.worker import supervisor
 
 
@@ -122,6 +124,37 @@ def test_a_slurm_that_cannot_read_the_saved_state_is_refused(root: Path, capsys:
     assert not (root / "clusters" / "kiwi" / "site.json").exists()
     assert cli.main(["down", "--all"]) == OK
     assert cli.main(["init", "--site", older]) == OK
+
+
+def whole(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file of a folder: mode and content. The lock says who held it last."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes()) for path in found}
+
+
+REFUSED = {
+    "another address for a machine that is there": "partitions: [{name: gpu, %s}, {name: cpu, %s}]",
+    "a subnet of another cluster": "subnet: 10.77.0.0/16",
+    "other ids for a user": "users: [{name: alice, uid: 20001, keys: [], admin: true}]",
+    "no flavor of that name": "login: {image: debian13, flavor: nosuch}",
+    "no such key": "colour: blue",
+    "no YAML": "users: [",
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_is_refused_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """A refused `init` left the cluster without its nodeset: no command worked any more."""
+    partition = "scheduler: slurm, min_nodes: 1, max_nodes: 2, image: debian13, flavor: small, features: []"
+    assert cli.main(["init"]) == OK
+    (root / "clusters" / "other").mkdir()
+    (root / "clusters" / "other" / "site.json").write_text('{"subnet": "10.77.0.0/16"}')
+    monkeypatch.setattr(Terraform, "instances", lambda self: {"cpu-1": Instance("id", "address")})
+    before = whole(root / "clusters")
+    file = site_file(root, REFUSED[why].replace("%s", partition) + "\n")
+    assert cli.main(["init", "--site", file]) == USAGE
+    assert whole(root / "clusters") == before
+    assert cli.main(["init"]) == OK
 
 
 def test_a_held_lock_is_told_by_name(
