@@ -44,11 +44,11 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
         _layout(clusterdir)
         Terraform(clusterdir.local, lock.environment(clusterdir)).mend()
         values = _input(site)
-        records = _records(clusterdir, values)
-        nodeset = {name: parse_node(record) for name, record in records.items()}
+        nodes = _work_out(clusterdir, values)
+        nodeset = {name: parse_node(record) for name, record in nodes.items()}
         _same_addresses(clusterdir, nodeset)
         changes = [
-            _write_nodeset(clusterdir, values, records),
+            _write_nodeset(clusterdir, values, nodes),
             user_ids.remember(clusterdir, site),
             authority.make_missing(clusterdir, site),
             _variables(clusterdir, site, nodeset),
@@ -85,7 +85,7 @@ def _input(site: Site) -> dict[str, Any]:
     }
 
 
-def _records(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
+def _work_out(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
     """Return the records of all nodes: those that are written, or new ones if the input or the module has changed.
 
     New ones are worked out in a folder of their own, which is gone afterwards: they may still be refused.
@@ -104,9 +104,9 @@ def _records(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
         return dict(terraform.outputs()["nodeset"])
 
 
-def _write_nodeset(clusterdir: ClusterDir, values: dict[str, Any], records: dict[str, Any]) -> bool:
-    """Write the records, the modules and last the input, which says that all is written; return whether any changed."""
-    changes = [files.write_json(clusterdir.nodeset, {"version": 1, "nodes": records})]
+def _write_nodeset(clusterdir: ClusterDir, values: dict[str, Any], nodes: dict[str, Any]) -> bool:
+    """Write the nodes, the modules and last the input, which says that all is written; return whether any changed."""
+    changes = [files.write_json(clusterdir.nodeset, {"version": 1, "nodes": nodes})]
     changes += [copy_module(REPO / "terraform" / name, clusterdir.path / "terraform" / name) for name in MODULES]
     changes.append(files.write_json(clusterdir.path / "terraform" / "nodeset" / INPUT, values))
     return any(changes)
