@@ -11,7 +11,7 @@ from kiwi.common.commandline import Parser
 HEAD = """\
 # Commands
 
-Made from the parsers by `bin/generate`; the same is in `kiwi COMMAND --help`, `man kiwi` and
+Made from the parsers by `bin/generate`; the same is in `kiwi COMMAND --help`, kiwi(1) and
 `man -l reconfigure/cli/man/reconfigure.8`. Exit codes: 0 done, 1 it did not happen, 2 a wrong argument or wrong site
 data (nothing was changed), 3 somebody else holds it, 4 something that must answer does not.
 """

@@ -69,6 +69,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"reconfigure: {exc}", file=sys.stderr)
         log.debug("traceback", exc_info=True)
         return exc.exit_code
+    except PermissionError as exc:
+        print(f"reconfigure: {exc.filename}: {exc.strerror}; only root may use a cluster's folder", file=sys.stderr)
+        log.debug("traceback", exc_info=True)
+        return FAILED
     except KeyboardInterrupt:
         print("reconfigure: interrupted", file=sys.stderr)
         return FAILED

@@ -29,9 +29,9 @@ class Table(NamedTuple):
     bare: bool = False
 
 
-def on_terminal(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal that can move its cursor."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+def on_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal that can move its cursor; one that was closed (None) is none."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def show(table: Table, after: Sequence[str] = ()) -> None:

@@ -99,8 +99,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = exc.problem_mark or exc.context_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SiteError([f"{path}{line}: not YAML: {exc.problem or exc.context}"]) from exc
-    except yaml.YAMLError as exc:
-        raise SiteError([f"{path}: not YAML: {exc}"]) from exc
+    except RecursionError as exc:
+        raise SiteError([f"{path}: not YAML: lists or mappings in each other, too many levels deep"]) from exc
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as exc:  # the latter: a tag or date that is none
+        raise SiteError([f"{path}: not YAML: {str(exc) or type(exc).__name__}"]) from exc
     if not isinstance(data, dict):
         raise SiteError([errors.fault(str(path), data, "keys and values such as cluster_name: kiwi")])
     return data

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from kiwi.common.commandline import SHELLS
-from kiwi.common.errors import BUSY, OK, USAGE
+from kiwi.common.errors import BUSY, FAILED, OK, USAGE
 from kiwi.common.process import CommandError
 from reconfigure.cli import main as cli
+from reconfigure.cli import tables
 from reconfigure.clusterdir import lock
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers import local
@@ -237,3 +240,20 @@ def test_paths_are_listed_without_machines(root: Path, capsys: pytest.CaptureFix
     assert cli.main(["status", "--paths", "--json"]) == OK
     places = {place["path"] for place in json.loads(capsys.readouterr().out)}
     assert str(root / "clusters" / "kiwi" / "log" / "serve.log") in places
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_closed_output_is_no_terminal(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    assert not tables.on_terminal(getattr(sys, closed))
+
+
+def test_who_may_not_read_the_folder_is_told_so(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(clusterdir: ClusterDir) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(clusterdir.nodeset))
+
+    monkeypatch.setattr(ClusterDir, "require", refused)
+    assert cli.main(["status"]) == FAILED
+    assert "nodeset.json: Permission denied; only root" in capsys.readouterr().err

@@ -250,3 +250,23 @@ def test_yaml_faults_name_file_and_line(tmp_path, text: str, said: str) -> None:
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
     assert caught.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "suspend_time: 2024-13-45",
+        "2024-13-45: x",
+        "a: !!int x",
+        "a: !!float x",
+        "a: !!bool x",
+        "a: !!timestamp x",
+        "a: " + "[" * 5000,
+    ],
+)
+def test_what_yaml_cannot_make_of_a_text_is_one_sentence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "site.yml"
+    file.write_text(text)
+    with pytest.raises(site_data.SiteError, match="not YAML") as caught:
+        site_data.load(str(file))
+    assert len(caught.value.faults) == 1
