@@ -17,6 +17,7 @@ from reconfigure.slurm.nodes import Power
 
 ASKED = "Slurm asked for it"
 AWAITED = "Slurm is powering it up, and it is not there"
+SILENT = "Slurm does not answer, so a job may run there; when it answers again (bin/up brings it back), try again"
 NO_LOGIN = "the login node does not run; bin/up brings it back"
 
 
@@ -82,6 +83,9 @@ def _remove(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
     observed, node = draft.observed, draft.observed.slurm_node(name)
     if draft.nodeset[name].role == "login":
         draft.add(name, Do.REFUSE, "the login node stays as long as the cluster; see `reconfigure down`")
+        return
+    if by_hand and observed.slurm is None and draft.nodeset[name].role == "slurm":
+        draft.add(name, Do.REFUSE, SILENT)  # silence is no consent
         return
     awaited = observed.awaited(name) and not by_hand
     if awaited:

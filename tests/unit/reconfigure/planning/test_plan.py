@@ -179,6 +179,15 @@ def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
         assert "allocated" in found.reasons(Do.REFUSE)["cpu-2"]
 
 
+def test_nobody_removes_a_node_by_hand_while_slurm_is_silent() -> None:
+    """`reconfigure suspend` destroyed a node with a job while slurmctld did not answer."""
+    found = plan.plan(
+        NODESET, observed("login", "cpu-2", "lab-1"), {"cpu-2": "suspend", "lab-1": "suspend"}, by_hand=True
+    )
+    assert found.of(Do.DESTROY) == ("lab-1",)  # no node of Slurm's
+    assert "Slurm does not answer" in found.reasons(Do.REFUSE)["cpu-2"]
+
+
 def test_a_node_that_is_down_and_powered_up_is_made_and_not_removed() -> None:
     """Both were planned: its dead machine was to be replaced for Slurm, and destroyed for the wish."""
     seen = observed("login", dead=("cpu-2",), states={"cpu-2": "DOWN+CLOUD+POWERING_UP"})
