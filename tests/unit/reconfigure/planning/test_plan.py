@@ -179,15 +179,6 @@ def test_a_suspend_that_is_refused_undoes_no_resume() -> None:
         assert "allocated" in found.reasons(Do.REFUSE)["cpu-2"]
 
 
-def test_nobody_removes_a_node_by_hand_while_slurm_is_silent() -> None:
-    """`reconfigure suspend` destroyed a node with a job while slurmctld did not answer."""
-    found = plan.plan(
-        NODESET, observed("login", "cpu-2", "lab-1"), {"cpu-2": "suspend", "lab-1": "suspend"}, by_hand=True
-    )
-    assert found.of(Do.DESTROY) == ("lab-1",)  # no node of Slurm's
-    assert "Slurm does not answer" in found.reasons(Do.REFUSE)["cpu-2"]
-
-
 def test_a_node_that_is_down_and_powered_up_is_made_and_not_removed() -> None:
     """Both were planned: its dead machine was to be replaced for Slurm, and destroyed for the wish."""
     seen = observed("login", dead=("cpu-2",), states={"cpu-2": "DOWN+CLOUD+POWERING_UP"})
@@ -238,33 +229,6 @@ def test_refusals(wishes: dict[str, str], seen: Observed, said: str) -> None:
     found = plan.plan(NODESET, seen, wishes)
     assert said in found.reasons(Do.REFUSE)[next(iter(wishes))]
     assert not found.changes
-
-
-@pytest.mark.parametrize(
-    ("wishes", "seen", "expected"),
-    [
-        pytest.param(
-            {"cpu-2": "resume"},
-            observed("login", states={"cpu-2": OFF}),
-            {"create": ("cpu-2",), "configure": ("cpu-2",)},
-            id="resume, whose slurmd will register",
-        ),
-        pytest.param(
-            {"cpu-2": "suspend"},
-            observed("login", "cpu-2", states={"cpu-2": UP}),
-            {"destroy": ("cpu-2",), "power_down": {"cpu-2": "suspended by hand (reconfigure suspend)"}},
-            id="suspend",
-        ),
-        pytest.param(
-            {"cpu-2": "suspend"},
-            observed("login", "cpu-2", states={"cpu-2": "IDLE+CLOUD+POWERING_DOWN"}),
-            {"destroy": ("cpu-2",)},
-            id="suspend that Slurm knows of",
-        ),
-    ],
-)
-def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: Observed, expected: dict[str, object]) -> None:
-    assert shown(plan.plan(NODESET, seen, wishes, by_hand=True)) == expected
 
 
 HELD = {"cpu-2": "the host is full; left alone until 17:40 UTC"}

@@ -1,0 +1,46 @@
+"""Decisions about what a person asks for: Slurm has to be told, and nothing is taken from it while it is silent."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconfigure.planning import plan
+from reconfigure.planning.actions import Do
+from reconfigure.planning.observed import Observed
+from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed, shown
+
+
+@pytest.mark.parametrize(
+    ("wishes", "seen", "expected"),
+    [
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", states={"cpu-2": OFF}),
+            {"create": ("cpu-2",), "configure": ("cpu-2",)},
+            id="resume, whose slurmd will register",
+        ),
+        pytest.param(
+            {"cpu-2": "suspend"},
+            observed("login", "cpu-2", states={"cpu-2": UP}),
+            {"destroy": ("cpu-2",), "power_down": {"cpu-2": "suspended by hand (reconfigure suspend)"}},
+            id="suspend",
+        ),
+        pytest.param(
+            {"cpu-2": "suspend"},
+            observed("login", "cpu-2", states={"cpu-2": "IDLE+CLOUD+POWERING_DOWN"}),
+            {"destroy": ("cpu-2",)},
+            id="suspend that Slurm knows of",
+        ),
+    ],
+)
+def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: Observed, expected: dict[str, object]) -> None:
+    assert shown(plan.plan(NODESET, seen, wishes, by_hand=True)) == expected
+
+
+def test_nobody_removes_a_node_by_hand_while_slurm_is_silent() -> None:
+    """`reconfigure suspend` destroyed a node with a job while slurmctld did not answer."""
+    found = plan.plan(
+        NODESET, observed("login", "cpu-2", "lab-1"), {"cpu-2": "suspend", "lab-1": "suspend"}, by_hand=True
+    )
+    assert found.of(Do.DESTROY) == ("lab-1",)  # no node of Slurm's
+    assert "Slurm does not answer" in found.reasons(Do.REFUSE)["cpu-2"]
