@@ -1,13 +1,16 @@
 """Two real clusters for all tests of this folder; removed with everything at the end.
 
 `cluster` (ktest) serves nearly all tests; `second` (ktwo) is made where a test first asks for it.
-KIWI_KEEP=1 keeps them (and their images) for the next run.
+KIWI_KEEP=1 keeps them (and their images) for the next run. KIWI_TEST_SLOT=1 to 3 gives them names
+and subnets of their own (k1test, k1two), so that lanes of several checkouts run side by side.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +20,32 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from bench import whole
 from kiwi.common import process
 
 REPO = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))
-SITES = {"ktest": REPO / "tests" / "cluster" / "site.yml", "ktwo": REPO / "tests" / "cluster" / "second.yml"}
+SLOT = os.environ.get("KIWI_TEST_SLOT", "")
+FIRST, SECOND = f"k{SLOT}test", f"k{SLOT}two"
+
+
+def _site(name: str, file: str, subnet: str) -> Path:
+    """The site file of a cluster; in a slot a copy with its own name and subnet."""
+    shipped = REPO / "tests" / "cluster" / file
+    if not SLOT:
+        return shipped
+    text = re.sub(r"(?m)^cluster_name: .*", f"cluster_name: {name}", shipped.read_text())
+    path = Path(tempfile.gettempdir()) / f"kiwi-site-{name}.yml"
+    path.write_text(re.sub(r"(?m)^subnet: .*", f"subnet: {subnet}", text))
+    return path
+
+
+SITES = {
+    FIRST: _site(FIRST, "site.yml", f"198.18.{16 * int(SLOT or 0)}.0/20"),
+    SECOND: _site(SECOND, "second.yml", f"198.18.{128 + 16 * int(SLOT or 0)}.0/20"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,10 @@ class Cluster:
     @property
     def clusterdir(self) -> Path:
         return ROOT / "clusters" / self.name
+
+    @property
+    def subnet(self) -> str:
+        return str(yaml.safe_load(SITES[self.name].read_text())["subnet"])
 
     def command(self, *argv: str, check: bool = True, timeout: float = 300, stdin: str = "") -> process.Result:
         """Run a program of the checkout: up, down, login or reconfigure."""
@@ -161,10 +187,10 @@ def _cluster(name: str) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def cluster(before: dict[str, str]) -> Iterator[Cluster]:
-    yield from _cluster("ktest")
+    yield from _cluster(FIRST)
 
 
 @pytest.fixture(scope="session")
 def second(cluster: Cluster) -> Iterator[Cluster]:
     """Another cluster beside the first one, on another release."""
-    yield from _cluster("ktwo")
+    yield from _cluster(SECOND)

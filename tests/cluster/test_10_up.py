@@ -42,7 +42,8 @@ def test_status_names_every_node(cluster: Cluster) -> None:
 def test_a_faulty_site_changes_nothing(cluster: Cluster, tmp_path) -> None:
     bad = tmp_path / "bad.yml"
     bad.write_text(
-        "cluster_name: ktest\nsuspend_time: -3\npartitions:\n  - {name: Bad_, scheduler: pbs, min_nodes: 4}\n"
+        f"cluster_name: {cluster.name}\nsuspend_time: -3\n"
+        "partitions:\n  - {name: Bad_, scheduler: pbs, min_nodes: 4}\n"
     )
     before = {p: p.read_bytes() for p in (cluster.clusterdir / "site.json", cluster.clusterdir / "nodeset.json")}
     refused = cluster.command("up", "--site", str(bad), check=False)
@@ -56,5 +57,5 @@ def test_a_faulty_site_changes_nothing(cluster: Cluster, tmp_path) -> None:
 def test_a_person_sees_the_way_in(cluster: Cluster) -> None:
     text = cluster.command("login", "--ssh-config").out
     assert "@cert-authority" in text
-    assert "Host ktest-login" in text
+    assert f"Host {cluster.name}-login" in text
     assert "PRIVATE" not in text

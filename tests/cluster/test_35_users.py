@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kiwi.common import process
-from tests.cluster.conftest import REPO, SITES, Cluster, wait_for
+from tests.cluster.conftest import FIRST, REPO, SITES, Cluster, wait_for
 
 SHIPPED = yaml.safe_load((REPO / "group_vars/all.yml").read_text())["users"]
 DAVE = {"name": "dave", "uid": 10004, "admin": True}
@@ -30,7 +30,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def site(folder: Path, *users: dict[str, Any]) -> str:
     """The tests' site data with other users."""
     path = folder / "site.yml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(SITES["ktest"].read_text()), "users": list(users)}))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(SITES[FIRST].read_text()), "users": list(users)}))
     return str(path)
 
 

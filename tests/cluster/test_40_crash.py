@@ -73,4 +73,4 @@ def test_a_node_that_dies_while_idle_is_noticed(cluster: Cluster) -> None:
     cluster.command("reconfigure", "sync")
     assert "cpu-2" not in cluster.instances()
     wait_for("Slurm has cpu-2 powered down", lambda: cluster.slurm()["cpu-2"] == "idle~", 120)
-    assert process.run(["sh", "-c", "grep -c ktest-cpu-2 /proc/mounts"], check=False).out.strip() == "0"
+    assert process.run(["sh", "-c", f"grep -c {cluster.name}-cpu-2 /proc/mounts"], check=False).out.strip() == "0"

@@ -83,7 +83,9 @@ def test_a_booking_on_each_release(second: Cluster, node: str) -> None:
 
 def test_releases_that_refuse_each_other_change_nothing(second: Cluster, tmp_path) -> None:
     wrong = tmp_path / "wrong.yml"
-    wrong.write_text("cluster_name: ktwo\nsubnet: 198.19.128.0/18\nlogin: {image: debian12, flavor: small}\n")
+    wrong.write_text(
+        f"cluster_name: {second.name}\nsubnet: {second.subnet}\nlogin: {{image: debian12, flavor: small}}\n"
+    )
     before = {path: path.read_bytes() for path in (second.clusterdir / "site.json", second.clusterdir / "nodeset.json")}
     refused = second.command("up", "--site", str(wrong), check=False)
     assert refused.code == 2

@@ -23,7 +23,7 @@ def test_a_user_sees_a_finished_job(second: Cluster) -> None:
 
 
 def test_accounts_are_what_the_site_says(second: Cluster) -> None:
-    show = "sacctmgr -n -P show associations cluster=ktwo format=account,parentname,user"
+    show = f"sacctmgr -n -P show associations cluster={second.name} format=account,parentname,user"
     before = second.ssh("root@login", show).out
     assert set(before.split()) == {
         "root||",
