@@ -31,7 +31,6 @@ from kiwi.node.controller import Boot, NodeController
 from kiwi.node.processes import KIWI
 
 TICK = 1.0  # seconds between two looks at the document
-PRUNE = 3600.0  # seconds between two removals of old generations, by the login node
 MOST_EVENTS = 1000  # kept for the journal while the share is away
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -53,7 +52,7 @@ class Agent:
         self._reported: Report | None = None
         self._observed = False
         self._faults: dict[str, str] = {}
-        self._beat_at = self._prune_at = self._tick_at = time.monotonic()
+        self._beat_at = self._tick_at = time.monotonic()
         self._server = Server(path, authorizer.handle, authorizer.refused)
 
     def poll(self) -> None:
@@ -62,7 +61,7 @@ class Agent:
         self._server.poll(max(0.0, min(due, self._controller.due() if self._controller else due)))
         now = time.monotonic()
         if now >= self._beat_at:
-            self._beat_at = now + (BEAT if self._beat(now) else TICK)
+            self._beat_at = now + (BEAT if self._beat() else TICK)
         if self._controller and now >= self._tick_at:
             self._tick_at = now + TICK
             self._sync(self._controller, None)
@@ -78,13 +77,10 @@ class Agent:
         if self._controller:
             self._controller.close()
 
-    def _beat(self, now: float) -> bool:
-        """Send the heartbeat to all partitions and return whether all took it; `now` is monotonic."""
-        prune = self._config.role == "login" and now >= self._prune_at
-        if prune:
-            self._prune_at = now + PRUNE
+    def _beat(self) -> bool:
+        """Send the heartbeat to all partitions and return whether all took it."""
         try:
-            faults = self._storage.call({"do": "beat", "prune": prune})["faults"]
+            faults = self._storage.call({"do": "beat"})["faults"]
         except KiwiError as exc:
             faults = {p.name: str(exc) for p in self._config.partitions}
         for partition in self._config.partitions:

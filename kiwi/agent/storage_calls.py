@@ -40,11 +40,11 @@ class StorageCalls:
         }
         return table[request.pop("do")](**request)
 
-    def _beat(self, prune: bool) -> dict[str, Any]:
+    def _beat(self) -> dict[str, Any]:
         """Touch this machine's heartbeat in every partition and return the faults, by partition.
 
-        The login node makes what is missing of each store and, if `prune`,
-        removes what is old. A partition's fault does not keep the others from it.
+        The login node makes what is missing of each store and removes what is
+        old. A partition's fault does not keep the others from it.
         """
         faults = {}
         for name, engine in self._engines.items():
@@ -52,7 +52,7 @@ class StorageCalls:
                 if self._config.role == "login":
                     engine.store.create()
                 engine.heartbeats.beat()
-                if prune:
+                if self._config.role == "login":
                     engine.store.prune(engine.heartbeats.now())
             except (KiwiError, OSError) as exc:
                 faults[name] = str(exc)

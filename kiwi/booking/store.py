@@ -1,7 +1,7 @@
 """Keep the bookings of one partition in immutable documents on a file system that all machines share.
 
     STATE/                                 kiwi:kiwi 0700, e.g. /var/lib/kiwi/state/lab
-      generations/000000000007.json        0600, one document; never changed, kept for a day
+      generations/000000000007.json        0600, one document; never changed
       CURRENT -> generations/…7.json       a hint where to begin looking; replaced by rename
       tmp/WRITER.RANDOM                    a document or report before it is linked or renamed
       nodes/NODE.json  beats/NODE          kiwi.booking.heartbeats
@@ -14,17 +14,33 @@ The newest generation counts. A writer makes the next one in tmp/ and `link()`s
 it into generations/: the link succeeds for one writer only, so it is the
 compare-and-swap. If the answer is an error, the temporary file's link count
 shows what happened (open(2), O_EXCL, has this rule for NFS): a server whose
-reply was lost has linked it all the same. A
-writer that took longer than a minute from reading to linking gives up; since
-every number stays taken for a day, it could not find a free one anyway.
+reply was lost has linked it all the same.
+
+Old generations are removed, and with them their numbers become free. That a
+stale writer wins no free number is held by four things, each of which is enough
+in most cases, and the last in all of them:
+
+- A writer that took longer than a minute from reading to linking gives up.
+- A document stays until LEAST seconds after the next one replaced it, so the number
+  after one that was the newest a minute ago is taken. That holds however many there are.
+- A draft older than LEAST is removed first: a writer that stood still between its
+  last look at the clock and its link has nothing to link.
+- The oldest go first, so what is left has no hole: where number n + 1 has become free, n is gone.
+  A writer that linked n + 1 and finds n gone and newer documents there takes
+  its own back before it or anybody else has believed it: readers begin at CURRENT, which it
+  has not moved, or at the highest number.
+
+Beyond LEAST they are kept for KEEP seconds while there are no more than MOST.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
+import re
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -35,9 +51,13 @@ from kiwi.common.errors import BusyError, KiwiError, UnreachableError
 
 VERSION = 1
 TOO_OLD = 60.0  # seconds from reading to linking
-KEEP = 86400.0  # seconds that old generations and left temporary files are kept
+LEAST = 300.0  # seconds that a replaced document and a draft are kept in any case: several times TOO_OLD
+KEEP, MOST = 86400.0, 100  # so long (s) replaced documents are kept for people to look at, and that many of them
+BATCH = 200  # documents that one `prune` removes at most: it is done within the deadline of a call
+LATE = "writing the booking state took over a minute: given up"
 TRIES = 200
 JOURNAL_LIMIT = 4 << 20  # bytes; then a machine's journal begins anew, the old one is kept once
+NAME = re.compile(r"[0-9]{12}\.json", re.ASCII)
 FOLDERS = ("generations", "tmp", "nodes", "beats", "journal")
 
 
@@ -94,7 +114,7 @@ class Store:
 
         Call `change` again for each newer document that another writer got in
         first; what it raises ends the update. Raise BusyError after TRIES such
-        losses and UnreachableError if the share takes over TOO_OLD seconds.
+        losses and UnreachableError if it takes over TOO_OLD seconds.
         """
         for attempt in range(TRIES):
             began = self._monotonic()
@@ -110,7 +130,7 @@ class Store:
         with self.temporary(_dump(wanted, self.writer)) as path:
             self._step("written")
             if self._monotonic() - began > TOO_OLD:
-                raise UnreachableError("writing the booking state took over a minute: given up", hint="try again")
+                raise UnreachableError(LATE, hint="try again")
             try:
                 os.link(path, self._path(wanted.generation))
             except OSError:
@@ -120,9 +140,16 @@ class Store:
                     raise
             files.sync_folder(self.root / "generations")
             self._step("linked")
+            self._take_back_if_stale(wanted.generation)
             self._point(wanted.generation)
         self._step("hinted")
         return True
+
+    def _take_back_if_stale(self, number: int) -> None:
+        """Remove what was just linked, and raise UnreachableError, if its number was one that `prune` had freed."""
+        if not self._path(number - 1).exists() and number < self._newest_listed():
+            self._path(number).unlink(missing_ok=True)
+            raise UnreachableError(LATE, hint="try again")
 
     def temporary(self, content: bytes) -> contextlib.AbstractContextManager[Path]:
         """Write `content` to a new file in tmp/, synced; that name is gone at the end of the block.
@@ -144,27 +171,47 @@ class Store:
             file.write(json.dumps(event) + "\n")
 
     def prune(self, now: float) -> int:
-        """Remove generations (never the newest) and left temporary files older than KEEP; return how many.
+        """Remove left drafts, then old generations, the oldest first; return how many.
 
-        `now` is the file server's time in UTC seconds.
+        Never the newest, no name that is not ours, and BATCH generations at most. `now` is
+        the file server's time in UTC seconds. The module's text says why this order and these ages.
         """
-        old = sorted((self.root / "generations").iterdir())[:-1] + list((self.root / "tmp").iterdir())
         count = 0
-        for path in old:
-            with contextlib.suppress(FileNotFoundError):
-                if now - path.stat().st_mtime > KEEP:
+        for path in (self.root / "tmp").iterdir():
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # gone, or a stray one
+                if now - path.lstat().st_ctime > LEAST:
                     path.unlink()
                     count += 1
+        numbers = self._numbers()
+        for left, (number, following) in zip(range(len(numbers), len(numbers) - BATCH, -1), zip(numbers, numbers[1:])):
+            if now - self._since(following) <= (LEAST if left > MOST else KEEP):
+                break
+            self._path(number).unlink(missing_ok=True)
+            count += 1
         return count
+
+    def _since(self, number: int) -> float:
+        """Return when a document got its name, in UTC seconds of the file server: linking sets st_ctime (link(2))."""
+        try:
+            return self._path(number).stat().st_ctime
+        except FileNotFoundError:  # another one prunes, too
+            return 0.0
+
+    def newest(self) -> Path:
+        """Return the path of the newest document, as the folder lists it."""
+        return self._path(self._newest_listed())
 
     def _path(self, number: int) -> Path:
         return self.root / "generations" / f"{number:012d}.json"
 
     def _hint(self) -> int:
         try:
-            return int(Path(os.readlink(self.root / "CURRENT")).stem)
-        except (FileNotFoundError, ValueError):
-            return -1
+            name = Path(os.readlink(self.root / "CURRENT")).name
+        except OSError as exc:
+            if exc.errno in (errno.ENOENT, errno.EINVAL):  # nothing there, or no link
+                return -1
+            raise
+        return int(name[:12]) if NAME.fullmatch(name) else -1
 
     def _point(self, number: int) -> None:
         """Let CURRENT name this generation. Only a hint: a failure changes nothing that counts."""
@@ -174,10 +221,14 @@ class Store:
             path.rename(self.root / "CURRENT")
 
     def _newest_listed(self) -> int:
+        return max(self._numbers(), default=-1)
+
+    def _numbers(self) -> list[int]:
+        """Return the numbers of all documents, sorted; other names in the folder count for nothing."""
         try:
-            return max((int(p.stem) for p in (self.root / "generations").iterdir() if p.stem.isdigit()), default=-1)
+            return sorted(int(n[:12]) for n in os.listdir(self.root / "generations") if NAME.fullmatch(n))
         except FileNotFoundError:
-            return -1
+            return []
 
 
 def _dump(document: Document, writer: str) -> bytes:

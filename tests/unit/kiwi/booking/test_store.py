@@ -7,11 +7,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
+from kiwi.booking import store as store_module
 from kiwi.booking.rules import Booking, Document
-from kiwi.booking.store import Store
+from kiwi.booking.store import BATCH, LEAST, MOST, Store
 from kiwi.common.children import fork
 from kiwi.common.errors import KiwiError, UnreachableError
 
@@ -184,12 +186,165 @@ def test_a_sleeper_does_not_take_an_old_generation_for_the_newest(root: Path) ->
     assert sleeper.latest().generation == 3
 
 
+def write(store: Store, *names: str) -> float:
+    """Book each of `names` and return the file server's time of the last document."""
+    for name in names:
+        store.update(lambda d, n=name: book(d, n))  # type: ignore[misc]
+    return store.newest().stat().st_ctime
+
+
+def generations(root: Path) -> list[int]:
+    return sorted(int(p.stem) for p in (root / "generations").glob("0*.json"))
+
+
 def test_prune_keeps_a_day_and_the_newest(root: Path) -> None:
     store = Store(root, "login")
-    for name in ("lab-1", "lab-2"):
-        store.update(lambda d, n=name: book(d, n))  # type: ignore[misc]
-    (root / "tmp/left").write_text("x")
-    written = (root / "generations/000000000002.json").stat().st_mtime
+    written = write(store, "lab-1", "lab-2")
     assert store.prune(written + 86000) == 0
-    assert store.prune(written + 2 * 86400) == 3
+    assert store.prune(written + 2 * 86400) == 2
+    assert generations(root) == [2]
     assert Store(root, "reader").latest().generation == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "000000000003.json.bak", ".nfs0000000000000001", "9.json", "²²²²²²²²²²²².json", "zzz/", "core"]
+)
+def test_a_stray_name_costs_no_document(root: Path, name: str) -> None:
+    store = Store(root, "login")
+    written = write(store, "lab-1", "lab-2")
+    stray = root / "generations" / name
+    stray.mkdir() if name.endswith("/") else stray.write_text("x")
+    store.prune(written + 2 * 86400)
+    (root / "CURRENT").unlink()
+    assert generations(root) == [2]
+    assert stray.exists()
+    assert Store(root, "reader").latest().generation == 2
+
+
+def test_a_hint_that_is_no_link_misleads_nobody(root: Path) -> None:
+    write(Store(root, "login"), "lab-1")
+    (root / "CURRENT").unlink()
+    (root / "CURRENT").write_text("x")
+    assert Store(root, "reader").latest().generation == 1
+
+
+def test_a_user_who_books_and_gives_back_in_a_loop_does_not_fill_the_share(root: Path) -> None:
+    store = Store(root, "login")
+    written = write(store, *[f"lab-{n}" for n in range(MOST + 50)])
+    assert store.prune(written + LEAST - 1) == 0, "a writer that still may link must find no free number"
+    while store.prune(written + LEAST + 1):
+        pass
+    assert len(generations(root)) == MOST
+    assert generations(root)[-1] == MOST + 50
+
+
+def test_one_prune_takes_a_bounded_time(root: Path) -> None:
+    store = Store(root, "login")
+    written = write(store, *[f"lab-{n}" for n in range(BATCH + 20)])
+    assert store.prune(written + 2 * 86400) == BATCH
+    assert store.prune(written + 2 * 86400) == 20
+
+
+def test_a_document_is_kept_from_when_the_next_one_replaced_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST", 1)
+    store = Store(root, "login")
+    written = write(store, "lab-1", "lab-2")
+    times = {0: written - 9000, 1: written - 9000}  # old, as a partition's that nobody used; 2 is new
+
+    monkeypatch.setattr(Store, "_since", lambda _, number: times.get(number, written))
+    assert store.prune(written + 10) == 1
+    assert generations(root) == [1, 2], "a writer may have read 1 a moment ago"
+
+
+def test_prune_leaves_no_hole_where_one_cannot_be_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(root, "login")
+    written = write(store, "lab-1", "lab-2", "lab-3")
+    real = Path.unlink
+
+    def broken(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "000000000001.json":
+            raise OSError(5, "Input/output error")
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        store.prune(written + 2 * 86400)
+    assert generations(root) == [1, 2, 3]
+
+
+def test_left_drafts_go(root: Path) -> None:
+    killed_at(root, "written", "lab-1")
+    (left,) = (root / "tmp").iterdir()
+    (root / "tmp/stray").mkdir()
+    store = Store(root, "login")
+    assert store.prune(left.stat().st_ctime + LEAST - 1) == 0
+    assert store.prune(left.stat().st_ctime + LEAST + 1) == 1
+    assert os.listdir(root / "tmp") == ["stray"]
+
+
+def stopped_before_its_link(root: Path, meanwhile: Callable[[], None]) -> Store:
+    """Return a writer that stands still between its last look at the clock and its link, for `meanwhile`."""
+    late = Store(root, "late")
+    late.latest()
+    real = os.link
+
+    def link(source: Path, target: Path) -> None:
+        os.link = real  # type: ignore[assignment]
+        meanwhile()
+        real(source, target)
+
+    os.link = link  # type: ignore[assignment]
+    return late
+
+
+def test_a_writer_that_slept_past_all_limits_wins_no_freed_number(root: Path) -> None:
+    """Its draft is kept here, as where the server's clock is stepped: the number itself must not be won."""
+    other = Store(root, "login")
+
+    def meanwhile() -> None:
+        written = write(other, "lab-1", "lab-2", "lab-3")
+        drafts = {p: p.read_bytes() for p in (root / "tmp").iterdir()}
+        other.prune(written + 2 * 86400)
+        for path, content in drafts.items():
+            path.write_bytes(content)
+
+    late = stopped_before_its_link(root, meanwhile)
+    with pytest.raises(UnreachableError, match="given up"):
+        late.update(lambda d: book(d, "lab-1", "mallory"))
+    assert generations(root) == [3]
+    assert os.readlink(root / "CURRENT") == "generations/000000000003.json"
+    assert late.latest() == other.latest()
+    assert other.latest().nodes["lab-1"].user == "alice"
+
+
+def test_a_writer_that_slept_past_all_limits_has_no_draft(root: Path) -> None:
+    def meanwhile() -> None:
+        written = write(Store(root, "login"), "lab-1", "lab-2", "lab-3")
+        Store(root, "login").prune(written + 2 * 86400)
+
+    with pytest.raises(FileNotFoundError):
+        stopped_before_its_link(root, meanwhile).update(lambda d: book(d, "lab-1", "mallory"))
+    assert generations(root) == [3]
+
+
+def test_a_writer_that_sleeps_after_its_link_loses_nothing(root: Path) -> None:
+    other = Store(root, "login")
+
+    def step(reached: str) -> None:
+        if reached == "linked" and len(generations(root)) == 2:
+            other.prune(other.newest().stat().st_ctime + 2 * 86400)
+
+    Store(root, "late", step=step).update(lambda d: book(d, "lab-1"))
+    assert generations(root) == [1]
+    assert "lab-1" in Store(root, "reader").latest().nodes
+
+
+def test_what_a_stale_writer_left_when_it_was_killed_is_nobodys_newest(root: Path) -> None:
+    store = Store(root, "login")
+    written = write(store, *[f"lab-{n}" for n in range(5)])
+    store.prune(written + 2 * 86400)
+    (root / "generations/000000000001.json").write_bytes(store.newest().read_bytes())  # below a hole
+    (root / "CURRENT").unlink()
+    assert Store(root, "reader").latest().generation == 5
+    assert store.prune(written + 2 * 86400) == 1
+    assert generations(root) == [5]
