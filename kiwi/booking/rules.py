@@ -44,7 +44,7 @@ class Document(NamedTuple):
 class Report(NamedTuple):
     """What a node's agent reports of it.
 
-    `state` is free, booked, cleaning or dirty; `message` says why it is dirty.
+    `state` is free, booked, cleaning or dirty; `message` says why it is dirty, or what was left.
     `open` is the id of the booking whose gate is open, `cleaned` of the last one
     after which it was cleaned.
     """

@@ -13,6 +13,8 @@ import sys
 import traceback
 from typing import Callable, NamedTuple, NoReturn
 
+UNKNOWN = 255  # as an exit code: a fault, as no answer is
+
 
 class Forked(NamedTuple):
     """A forked child: its process id and our end of its socket."""
@@ -21,11 +23,14 @@ class Forked(NamedTuple):
     channel: socket.socket
 
     def ended(self) -> int | None:
-        """Return the child's exit code (negative: the signal that killed it), None while it runs, 0 if asked again."""
+        """Return the child's exit code (negative: the signal that killed it), None while it runs.
+
+        UNKNOWN if nobody can tell: its status was taken already.
+        """
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
-            return 0
+            return UNKNOWN
         return os.waitstatus_to_exitcode(status) if pid else None
 
     def kill(self) -> None:

@@ -3,13 +3,14 @@
     {"version": 1, "node": "lab-1", "role": "login" | "booking",
      "partitions": [{"name": "lab", "nodes": ["lab-1", …], "state": "/var/lib/kiwi/state/lab"}],
      "admins": ["carol"], "bypass": [],
-     "max_time": 604800, "grace": 5, "clean_tmp": true}
+     "max_time": 604800, "grace": 5, "clean_tmp": true, "left_files_block": true}
 
 `admins` may act for others, `bypass` are users whom the gate never refuses and
 the clean-up never touches. `max_time` is the longest booking and `grace` the
 time between TERM and KILL, both in seconds; `clean_tmp` says whether the
-clean-up removes the user's files in /tmp and /var/tmp and the crontab. The file holds no
-secret (mode 0644). Unknown keys are faults: a misspelt limit must not pass.
+clean-up removes the user's files in /tmp and /var/tmp and the crontab,
+`left_files_block` whether files that it cannot remove keep the node from the next user, as
+processes always do. The file holds no secret (mode 0644). Unknown keys are faults: a misspelt limit must not pass.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Config:
     max_time: int
     grace: int
     clean_tmp: bool
+    left_files_block: bool
 
 
 class _Key(NamedTuple):
@@ -80,6 +82,7 @@ KEYS = {
     "max_time": _seconds(1, 366 * 86400, 604800),
     "grace": _seconds(0, 300, 5),
     "clean_tmp": _Key(lambda v: isinstance(v, bool), "true or false"),
+    "left_files_block": _Key(lambda v: isinstance(v, bool), "true or false"),
 }
 PARTITION_KEYS = {
     "name": _Key(_is_name, "a name such as lab"),
@@ -151,6 +154,7 @@ def _build(raw: dict[str, Any]) -> Config:
         max_time=raw["max_time"],
         grace=raw["grace"],
         clean_tmp=raw["clean_tmp"],
+        left_files_block=raw["left_files_block"],
     )
 
 

@@ -24,16 +24,18 @@ def clean(who: str, grace: float) -> int:
     """End all that `who` (a name, or the number of one who is gone) runs here; `grace` is in seconds.
 
     Leave alone those who always pass the gate; files in /tmp and the crontab
-    stay. Return the exit code: FAILED if processes are left. Raise UsageError
+    stay. Return the exit code: FAILED if processes, or files elsewhere, are left. Raise UsageError
     if the caller is not root, and for a user who is unknown or the system's.
     """
     target = _target(who, grace)
     if target.user in _bypass():
         return OK
     left = clean_up(target)
-    for survivor in left:
+    for survivor in left.processes:
         print(f"kiwi: still there: {survivor.pid} {survivor.name!a} of {who}", file=sys.stderr)
-    return FAILED if left else OK
+    for thing in left.things:
+        print(f"kiwi: not removed: {thing}", file=sys.stderr)
+    return FAILED if any(left) else OK
 
 
 def _target(who: str, grace: float) -> Target:

@@ -3,7 +3,7 @@
 The gate was closed before. Then: linger and at jobs off (cron asks the gate for
 every job) → TERM to the user's slice and processes → grace → the slice is
 killed and stopped, by `cgroup.kill` where the kernel has it → sweep of the uid
-and its subordinate uids until two scans find nothing → IPC and /dev/shm, and
+and its subordinate uids until two scans find nothing → mounts, IPC and /dev/shm, and
 /tmp and the crontab if the site wants that. `cgroup.kill`: cgroups(7), Linux 5.14.
 """
 
@@ -39,24 +39,32 @@ class Target(NamedTuple):
     tmp: bool
 
 
-def clean(target: Target) -> list[Process]:
-    """Carry out the whole clean-up and return the survivors (none: the node is clean).
+class Left(NamedTuple):
+    """What a clean-up could not end: `processes`, and `things` (files, IPC objects), a line each for people."""
+
+    processes: list[Process]
+    things: list[str]
+
+
+def clean(target: Target) -> Left:
+    """Carry out the whole clean-up and return what is left (nothing: the node is clean).
 
     Raise ValueError if the user is the system's.
     """
     if is_system(target.uid):
         raise ValueError(f"{target.user} (uid {target.uid}) belongs to the system")
     uids = ranges(target.user, target.uid)
-    leftovers.stop_schedules(target.user, target.uid)
+    things = leftovers.stop_schedules(target.user, target.uid)
     if owned(uids):
         _terminate(target, uids)
     _stop_slice(target.uid)
     survivors = _sweep(uids)
-    leftovers.remove_ipc(target.uid)
-    leftovers.remove_files(uids, leftovers.SHM + (leftovers.TMP if target.tmp else ()))
+    leftovers.detach_mounts(target.uid)
+    things += leftovers.remove_ipc(target.uid)
+    things += leftovers.remove_files(uids, leftovers.SHM + (leftovers.TMP if target.tmp else ()))
     if target.tmp:
         leftovers.remove_crontab(target.user)
-    return survivors
+    return Left(survivors, things)
 
 
 def _terminate(target: Target, uids: Sequence[range]) -> None:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 STEP = 0.1  # seconds between two looks at a clean-up
 RETRY = 30.0  # seconds between two clean-ups of a dirty node
+MOST, MOST_TOLD = 3, 100  # things that are left, as `kiwi info` and the journal name them
 
 
 class Boot(NamedTuple):
@@ -57,7 +58,8 @@ class NodeController:
         self._booking: Booking | None = None
         self._start = self._end = 0.0  # of the booking, by the boot clock
         self._cleaned: str | None = None
-        self._dirty = ""
+        self._dirty = False
+        self._message = ""  # what the last clean-up left
         self._cleaner: _Cleaner | None = None
         self._retry = 0.0
         self._state = ""
@@ -115,7 +117,7 @@ class NodeController:
             boot_id=self._boot.id,
             open=holder.id if holder else None,
             cleaned=self._cleaned,
-            message=self._dirty,
+            message="" if live else self._message,
         )
 
     def _name_state(self, booking: Booking | None, live: bool) -> str:
@@ -149,7 +151,7 @@ class NodeController:
         if self._cleaner or self._boot.clock() < self._retry:
             return
         if is_system(booking.uid) or booking.user in self._config.bypass:
-            self._finish(booking, "")
+            self._finish(booking, [], [])
             return
         target = Target(booking.user, booking.uid, self._config.grace, self._config.clean_tmp)
         self._cleaner = _Cleaner(booking, fork(lambda channel: _clean(channel, target)))
@@ -162,21 +164,41 @@ class NodeController:
         booking, child = self._cleaner
         self._cleaner = None
         with child.channel, child.channel.makefile("r") as file:
-            left = file.read() or "[]"
-        fault = f"the clean-up failed ({code})" if code else f"still there: {', '.join(json.loads(left))}"
-        self._finish(booking, fault if code or left != "[]" else "")
+            answer = file.read()
+        processes, things = _read(answer) if code == 0 else ([f"the clean-up failed ({code})"], [])
+        self._finish(booking, processes, things)
 
-    def _finish(self, booking: Booking, fault: str) -> None:
-        self._dirty = fault
-        if fault:
+    def _finish(self, booking: Booking, faults: list[str], things: list[str]) -> None:
+        """Confirm the clean-up, or make the node dirty: for `faults` always, for `things` where the site wants it."""
+        left = [f"not removed: {', '.join(_first(things, MOST))}"] if things else []
+        self._message = "; ".join(faults + left)
+        if things:
+            self._emit({"event": "left", "booking": booking.id, "user": booking.user, "things": things})
+        self._dirty = bool(faults or (things and self._config.left_files_block))
+        if self._dirty:
             self._retry = self._boot.clock() + RETRY
         else:
             self._cleaned = booking.id
 
 
 def _clean(channel: socket.socket, target: Target) -> None:
-    """Clean, as the body of the child, and send the names of the survivors."""
+    """Clean, as the body of the child, and send what is left: names of survivors, and of things."""
     began = time.monotonic()
     left = clean(target)
-    log.info("cleaned after %s in %.1f s, %d left", target.user, time.monotonic() - began, len(left))
-    channel.sendall(json.dumps([f"{p.pid} {p.name!a}" for p in left]).encode())
+    log.info("cleaned after %s in %.1f s, %d left", target.user, time.monotonic() - began, len(left.processes))
+    names = [f"{p.pid} {p.name!a}" for p in left.processes]
+    channel.sendall(json.dumps([_first(names, MOST_TOLD), _first(left.things, MOST_TOLD)]).encode())
+
+
+def _first(things: list[str], most: int) -> list[str]:
+    """Return so many of `things` and how many more there are: a socket that nobody reads yet has room for few."""
+    return things[:most] + [f"{len(things) - most} more"] * (len(things) > most)
+
+
+def _read(answer: str) -> tuple[list[str], list[str]]:
+    """Return faults and things from what a clean-up sent. One that sent nothing whole is a fault: no answer is no."""
+    try:
+        processes, things = json.loads(answer)
+        return [f"still there: {', '.join(processes)}"] * bool(processes), list(things)
+    except (ValueError, TypeError):
+        return ["the clean-up ended without an answer"], []

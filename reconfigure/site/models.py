@@ -214,6 +214,9 @@ class SiteData(Keys):
         title="Users whom the gate of a node always lets in, besides root.",
         description="a list of user names, none twice, such as [alice]",
     )
+    left_files_block: Flag = Field(
+        title="Whether files of its last user that cannot be removed keep a booked node from the next one."
+    )
 
 
 class Local(SiteData):

@@ -37,6 +37,7 @@ def settings(node: str, role: str, state: Path) -> Config:
         max_time=600,
         grace=0,
         clean_tmp=False,
+        left_files_block=True,
     )
 
 

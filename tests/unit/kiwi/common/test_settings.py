@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "max_time": 604800,
     "grace": 5,
     "clean_tmp": True,
+    "left_files_block": True,
 }
 
 
@@ -58,6 +59,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("max_time", float("nan")),
         ("grace", -1),
         ("clean_tmp", "yes"),
+        ("left_files_block", "no"),
         ("max_tyme", 5),
     ],
 )

@@ -21,7 +21,7 @@ def cleaned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[cleanup.Tar
     (tmp_path / "bypass").write_text("dave\n60002\n")
     monkeypatch.setattr(clean_command, "BYPASS", tmp_path / "bypass")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(clean_command, "clean_up", lambda target: found.append(target) or [])
+    monkeypatch.setattr(clean_command, "clean_up", lambda target: found.append(target) or cleanup.Left([], []))
     return found
 
 
@@ -66,9 +66,19 @@ def test_only_root_may(
 def test_survivors_are_named(
     cleaned: list[cleanup.Target], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(clean_command, "clean_up", lambda _: [Process(77, "stays", frozenset({60001}))])
+    monkeypatch.setattr(
+        clean_command, "clean_up", lambda _: cleanup.Left([Process(77, "stays", frozenset({60001}))], [])
+    )
     assert cli.main(["clean", "60001"]) == FAILED
     assert "77 'stays'" in capsys.readouterr().err
+
+
+def test_files_that_are_left_are_named(
+    cleaned: list[cleanup.Target], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clean_command, "clean_up", lambda _: cleanup.Left([], ["/dev/shm/x: Operation not permitted"]))
+    assert cli.main(["clean", "60001"]) == FAILED
+    assert "not removed: /dev/shm/x: Operation not permitted" in capsys.readouterr().err
 
 
 def test_a_booking_can_be_ended_whose_holder_is_gone() -> None:

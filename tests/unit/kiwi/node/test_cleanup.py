@@ -66,7 +66,7 @@ def test_nobody_survives(uid: int, forking: bool) -> None:
     run_as(uid, forking)
     mine = [range(uid, uid + 1)]
     assert owned(mine)
-    assert clean(Target(f"user{uid}", uid, grace=0.2, tmp=False)) == []
+    assert clean(Target(f"user{uid}", uid, grace=0.2, tmp=False)) == ([], [])
     assert owned(mine) == []
 
 
@@ -74,7 +74,7 @@ def test_another_users_processes_live_on(uid: int) -> None:
     run_as(uid)
     other = uid + 1
     run_as(other)
-    assert clean(Target(f"user{uid}", uid, grace=0, tmp=False)) == []
+    assert clean(Target(f"user{uid}", uid, grace=0, tmp=False)) == ([], [])
     assert len(owned([range(other, other + 1)])) == 1
     signal_all(other, signal.SIGKILL)
 
@@ -89,7 +89,7 @@ def test_one_who_goes_by_himself_gets_the_grace(uid: int) -> None:
 
     child = fork(body)
     assert child.channel.recv(5) == b"ready"
-    assert clean(Target(f"user{uid}", uid, grace=30, tmp=False)) == []
+    assert clean(Target(f"user{uid}", uid, grace=30, tmp=False)) == ([], [])
     assert child.channel.recv(5) == b"asked"
     os.waitpid(child.pid, 0)
     child.channel.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from kiwi.booking.rules import Booking, Report
 from kiwi.common.settings import Config, Partition
 from kiwi.node import controller
-from kiwi.node.cleanup import Target
+from kiwi.node.cleanup import Left, Target
 from kiwi.node.controller import Boot, NodeController
 from kiwi.node.processes import Process
 
@@ -25,17 +27,18 @@ CONFIG = Config(
     max_time=100,
     grace=0,
     clean_tmp=False,
+    left_files_block=True,
 )
 
 
 class Node:
     """A controller on a machine whose clock moves when it is told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Config = CONFIG) -> None:
         self.time = 50.0
         self.events: list[dict[str, Any]] = []
         self.allow = folder / "allow"
-        self.controller = NodeController(CONFIG, Boot("boot", lambda: self.time), self.events.append, self.allow)
+        self.controller = NodeController(config, Boot("boot", lambda: self.time), self.events.append, self.allow)
 
     def settle(self) -> Report:
         """Let a clean-up that began end, then step once more."""
@@ -50,7 +53,7 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(controller, "clean", lambda target: [])
+    monkeypatch.setattr(controller, "clean", lambda target: Left([], []))
     made = Node(tmp_path)
     yield made
     made.controller.close()
@@ -110,14 +113,14 @@ def test_after_a_reboot_an_unconfirmed_booking_is_cleaned_first(node: Node) -> N
 def test_survivors_make_the_node_dirty_until_a_later_cleanup_finds_none(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = [Process(77, "x\x1b[2J", frozenset({10001}))]
+    left = Left([Process(77, "x\x1b[2J", frozenset({10001}))], [])
     monkeypatch.setattr(controller, "clean", lambda target: left)
     node.controller.observe(ALICE, None, now=2000.0)
     report = node.settle()
     assert (report.state, report.cleaned) == ("dirty", None)
     assert report.message == r"still there: 77 'x\x1b[2J'"
     assert node.settle() == report, "not tried again at once"
-    monkeypatch.setattr(controller, "clean", lambda target: [])
+    monkeypatch.setattr(controller, "clean", lambda target: Left([], []))
     node.time += controller.RETRY
     report = node.settle()
     assert (report.state, report.cleaned, report.message) == ("free", "a1", "")
@@ -126,7 +129,7 @@ def test_survivors_make_the_node_dirty_until_a_later_cleanup_finds_none(
 def test_a_cleanup_that_dies_makes_the_node_dirty(
     node: Node, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def die(target: Target) -> list[Process]:
+    def die(target: Target) -> Left:
         raise OSError("disk")
 
     monkeypatch.setattr(controller, "clean", die)
@@ -135,11 +138,52 @@ def test_a_cleanup_that_dies_makes_the_node_dirty(
     assert "disk" in capfd.readouterr().err
 
 
+THINGS = [f"/tmp/{n}: Operation not permitted" for n in range(50000)]
+
+
+@pytest.mark.parametrize("block", [True, False])
+def test_files_that_are_left_keep_the_node_where_the_site_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: bool
+) -> None:
+    monkeypatch.setattr(controller, "clean", lambda target: Left([], THINGS))
+    node = Node(tmp_path, dataclasses.replace(CONFIG, left_files_block=block))
+    node.controller.observe(ALICE, None, now=2000.0)
+    report = node.settle()
+    assert (report.state, report.cleaned) == (("dirty", None) if block else ("free", "a1"))
+    said = ", ".join(THINGS[:3])
+    assert report.message == f"not removed: {said}, 98 more"
+    (event,) = [e for e in node.events if e["event"] == "left"]
+    assert event["things"] == [*THINGS[:100], "49900 more"]
+    if not block:
+        node.controller.observe(ALICE._replace(id="a2", start=2000.0, until=2060.0), None, now=2000.0)
+        assert node.controller.step().message == "", "no concern of the next holder"
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "{}", "[[]", "[[], []], []", "null", "[[], 7]"])
+def test_no_answer_and_half_an_answer_make_the_node_dirty(
+    node: Node, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(controller, "_clean", lambda channel, target: channel.sendall(answer.encode()))
+    node.controller.observe(ALICE, None, now=2000.0)
+    report = node.settle()
+    assert (report.state, report.cleaned) == ("dirty", None)
+    assert report.message == "the clean-up ended without an answer"
+
+
+def test_a_status_that_somebody_else_took_makes_the_node_dirty(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reaped(pid: int, _: int) -> tuple[int, int]:
+        raise ChildProcessError(pid)
+
+    monkeypatch.setattr(os, "waitpid", reaped)
+    node.controller.observe(ALICE, None, now=2000.0)
+    assert node.settle().message == "the clean-up failed (255)"
+
+
 @pytest.mark.parametrize(("user", "uid"), [("dave", 10004), ("daemon", 1), ("root", 0)])
 def test_system_and_bypass_users_are_never_cleaned(
     node: Node, monkeypatch: pytest.MonkeyPatch, user: str, uid: int
 ) -> None:
-    def never(target: Target) -> list[Process]:
+    def never(target: Target) -> Left:
         raise AssertionError(target)
 
     monkeypatch.setattr(controller, "clean", never)
