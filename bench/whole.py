@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from kiwi.common import process
+from kiwi.common.errors import KiwiError
 from reconfigure.clusterdir import lock, worker_pid
 from reconfigure.clusterdir.paths import ClusterDir
-from reconfigure.slurm.nodes import SlurmNode, parse_nodes
+from reconfigure.slurm.nodes import SHOW, SlurmNode, parse_nodes
 
-ASK = "scontrol -a -o show nodes; echo ==; squeue -a -h -o '%i %T'; echo ==; ls /var/spool/kiwi/requests"
+ASK = f"{shlex.join(SHOW)}; echo ==; squeue -a -h -o '%i %T'; echo ==; ls /var/spool/kiwi/requests"
 
 
 class Cluster(Protocol):
@@ -53,7 +55,10 @@ def ask(cluster: Cluster) -> Controller | None:
     if answer.out.count("==\n") != 2:
         return None
     nodes, jobs, spool = answer.out.split("==\n")
-    found = parse_nodes(nodes)
+    try:
+        found = parse_nodes(nodes)
+    except KiwiError:
+        return None
     return Controller(found, dict(line.split() for line in jobs.splitlines()), tuple(spool.split())) if found else None
 
 

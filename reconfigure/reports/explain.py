@@ -12,6 +12,7 @@ from typing import Any
 
 from kiwi.common import hostlist
 from kiwi.common.errors import UnreachableError, UsageError
+from kiwi.common.words import one_line
 from kiwi.slurm import job_reasons
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, worker_pid
@@ -115,11 +116,17 @@ def explain_node(node: Node, history: History, observed: Observed, context: Cont
     if node.role == "slurm":
         now["Slurm"] = slurm.state if slurm else "does not answer"
         if slurm and slurm.reason and not _is_failure(slurm.reason, history):
-            now["Slurm's reason"] = slurm.reason
+            now["Slurm's reason"] = _reason(slurm)
     if doing := _doing(node.name, context):
         now["at this moment"] = doing
     headline = f"{node.name} {_headline(node, history, slurm, machine)}"
     return Explanation(node.name, headline, now, history.steps, _next(node, history, slurm, machine, context))
+
+
+def _reason(node: SlurmNode) -> str:
+    """Return the reason of a node as one line, with who set it and when, where Slurm knows that."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(node.reason_time))
+    return one_line(node.reason) + (f" [{one_line(node.reason_user)}, {when}]" if node.reason_user else "")
 
 
 def _is_failure(reason: str, history: History) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import IO
 
 from kiwi.common import process
-from kiwi.common.errors import UnreachableError
+from kiwi.common.errors import KiwiError, UnreachableError, UsageError
 from kiwi.common.process import Child, CommandError, Result
 from reconfigure.clusterdir import ssh_options
 from reconfigure.clusterdir.paths import ClusterDir
@@ -96,16 +96,21 @@ class Controller:
     def nodes(self, timeout: float = CALL_TIMEOUT) -> dict[str, SlurmNode] | None:
         """Return Slurm's nodes, powered-down ones too; None if Slurm does not answer within `timeout` seconds."""
         try:
-            return slurm_nodes.parse_nodes(self.call(["scontrol", "-a", "-o", "show", "nodes"], timeout).out)
+            answer = self.call(slurm_nodes.SHOW, timeout).out
         except (UnreachableError, CommandError) as exc:
             log.debug("Slurm does not answer: %s", exc)
+            return None
+        try:
+            return slurm_nodes.parse_nodes(answer)
+        except KiwiError as exc:
+            log.warning("%s", exc)
             return None
 
     def running(self) -> frozenset[str]:
         """Return the nodes on which Slurm believes a job runs; none if Slurm does not answer."""
         try:
-            return slurm_nodes.parse_running(self.call(["squeue", "-a", "-h", "-o", "%T %N"]).out)
-        except (UnreachableError, CommandError) as exc:
+            return slurm_nodes.parse_running(self.call(slurm_nodes.JOBS).out)
+        except (UnreachableError, CommandError, UsageError) as exc:
             log.debug("Slurm does not answer: %s", exc)
             return frozenset()
 

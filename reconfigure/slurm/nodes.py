@@ -1,4 +1,8 @@
-"""Slurm's nodes as `scontrol -o show nodes` has them, and the scontrol calls that change them.
+"""Slurm's nodes as its JSON has them (SHOW), and the scontrol calls that change them.
+
+Reasons, comments and the like are words that somebody wrote: in JSON they are values of their own, whatever is in
+them, while in `scontrol -o` a reason may say State=IDLE. sinfo with chosen fields would be smaller, but leaves out
+nodes that are in no partition.
 
 States and flags: scontrol(1) and sinfo(1), "NODE STATE CODES"; power saving:
 https://slurm.schedmd.com/power_save.html.
@@ -6,14 +10,22 @@ https://slurm.schedmd.com/power_save.html.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from kiwi.common import hostlist
+from kiwi.common.errors import KiwiError, shown
 
-_FIELD = re.compile(r"(?:^| )(NodeName|State|Reason)=(.*?)(?= [A-Za-z]+=|$)")
+# Prints all nodes as JSON: 22.05 has it in sinfo, later releases in scontrol (their sinfo sums nodes up).
+SHOW = (
+    "sh",
+    "-c",
+    "if scontrol --help | grep -q -e --json; then exec scontrol -a show nodes --json; else exec sinfo -a --json; fi",
+)
+JOBS = ("squeue", "-a", "-h", "-o", "%T %N")
 _RISING = frozenset({"POWERING_UP", "POWER_UP"})
 _FALLING = frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})
 
@@ -51,12 +63,17 @@ class Power(Enum):
 
 @dataclass(frozen=True)
 class SlurmNode:
-    """One node: base state (IDLE, ALLOCATED, DOWN, …), flags (CLOUD, DRAIN, POWERED_DOWN, …), reason."""
+    """One node: base state (IDLE, ALLOCATED, DOWN, …), flags (CLOUD, DRAIN, POWERED_DOWN, …), reason.
+
+    `reason_user` is who set the reason ("" where nobody did), `reason_time` when, in unix seconds.
+    """
 
     name: str
     base: str
     flags: frozenset[str]
     reason: str = ""
+    reason_user: str = ""
+    reason_time: float = 0.0
 
     @property
     def state(self) -> str:
@@ -100,22 +117,37 @@ class SlurmNode:
 
 
 def parse_nodes(text: str) -> dict[str, SlurmNode]:
-    """Parse `scontrol -o show nodes`, one line a node; lines without a node name are ignored."""
-    found = {}
-    for line in text.splitlines():
-        fields = {key: value.strip() for key, value in _FIELD.findall(line)}
-        if "NodeName" in fields and "State" in fields:
-            base, *flags = fields["State"].replace("*", "+NOT_RESPONDING").split("+")
-            name = fields["NodeName"]
-            found[name] = SlurmNode(name, base, frozenset(flags), fields.get("Reason", ""))
-    return found
+    """Parse what SHOW prints; leave out what has no node's name. Raise KiwiError if it is no such answer."""
+    try:
+        nodes = json.loads(text)["nodes"]
+        found = [_node(entry) for entry in nodes[:]]  # a list, and no object
+        return {node.name: node for node in found if hostlist.PLAIN.fullmatch(node.name)}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        raise KiwiError(f"Slurm's answer about its nodes cannot be read: {shown(exc)}") from exc
+
+
+def _node(entry: dict[str, Any]) -> SlurmNode:
+    """Return the node of one entry; 22.05 has its flags, and numbers, in another form than later releases."""
+    state = entry["state"]
+    base, *flags = state if isinstance(state, list) else [state, *entry["state_flags"]]
+    when, reason = entry.get("reason_changed_at") or 0, entry.get("reason") or ""
+    return SlurmNode(
+        name=entry["name"],
+        base=base.upper(),
+        flags=frozenset(flag.upper() for flag in flags),
+        reason=reason.strip(),
+        reason_user=entry.get("reason_set_by_user") or "" if reason else "",
+        reason_time=float(when["number"] if isinstance(when, dict) else when) if reason else 0.0,
+    )
 
 
 def parse_running(text: str) -> frozenset[str]:
-    """Parse `squeue -h -o '%T %N'`; return the nodes of running jobs. A CONFIGURING job has none yet."""
+    """Parse what JOBS prints; return the nodes of running jobs. A CONFIGURING job has none yet.
+
+    Raise UsageError if Slurm names what is no node.
+    """
     jobs = [line.split(maxsplit=1) for line in text.splitlines()]
-    named = [job[1] for job in jobs if len(job) == 2 and job[0] == "RUNNING"]
-    return frozenset(name for text in named for name in hostlist.expand(text))
+    return frozenset(hostlist.expand(job[1].strip() for job in jobs if len(job) == 2 and job[0] == "RUNNING"))
 
 
 def start_now(jobs: Iterable[int]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from kiwi.common import hostlist
+from kiwi.common.errors import KiwiError, UsageError
 from reconfigure.model.request import parse_request
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.slurm.nodes import Power
@@ -25,6 +27,7 @@ STATES = {
     "powered-down": (UP, OFF, OFF, OFF),
     "mixed": ("MIXED+CLOUD", OFF, OFF, OFF),
     "allocated": (TAKEN, OFF, OFF, OFF),
+    "hostile": (f"{TAKEN}+DRAIN", OFF, f"{OFF}+DRAIN", OFF),
     "powering-up-for-a-job": (TAKEN, AWAITED, AWAITED, OFF),
     "powering-up-by-hand": (TAKEN, AWAITED, AWAITED, COMING),
     "forced-down": (TAKEN, COMING, GOING, COMING),
@@ -35,16 +38,17 @@ STATES = {
     "resume-timeout": ("DOWN+CLOUD+DRAIN+REBOOT_ISSUED", FAILED, FAILED, OFF),
 }
 OF_VERSION = {"22.05.8": {FAILED: f"{FAILED}+NOT_RESPONDING"}}  # the same with more words
+UNDRAINED = ("24.11.5", "powering-up-for-a-job", "cpu-1")  # it was, just before: this release waits for its answer
 KEYS = {"22.05.8": ("all_nodes", "nodes"), "24.11.5": ("all_nodes_resume", "nodes_resume")}  # of the resume file
 
 
 def nodes(version: Path, state: str) -> dict[str, slurm_nodes.SlurmNode]:
-    return slurm_nodes.parse_nodes((version / f"nodes-{state}.txt").read_text())
+    return slurm_nodes.parse_nodes((version / f"nodes-{state}.json").read_text(encoding="utf-8", errors="replace"))
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
 def test_every_recording_is_expected(version: Path) -> None:
-    assert {path.name for path in version.glob("nodes-*")} == {f"nodes-{state}.txt" for state in STATES}
+    assert {path.name for path in version.glob("nodes-*")} == {f"nodes-{state}.json" for state in STATES}
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -54,12 +58,41 @@ def test_states(version: Path, state: str) -> None:
     assert list(found) == ["cpu-1", "cpu-2", "cpu-3", "cpu-4"]
     for node, expected in zip(found.values(), STATES[state]):
         base, *flags = OF_VERSION.get(version.name, {}).get(expected, expected).split("+")
+        flags += ["NOT_RESPONDING"] if (version.name, state, node.name) == UNDRAINED else []
         assert (node.base, node.flags) == (base, frozenset(flags)), node.name
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
 def test_a_reason_with_blanks_and_signs_is_kept(version: Path) -> None:
-    assert nodes(version, "forced-down")["cpu-3"].reason.startswith("no machine: the host is full (found 5 of 5)")
+    found = nodes(version, "forced-down")["cpu-3"]
+    assert found.reason == "no machine: the host is full (found 5 of 5)"
+    assert found.reason_user == "root" and found.reason_time > 1795000000
+    without = nodes(version, "forced-down")["cpu-2"]
+    assert (without.reason, without.reason_user, without.reason_time) == ("", "", 0.0)
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
+def test_words_of_a_reason_or_comment_are_no_state(version: Path) -> None:
+    """Each says State=IDLE+CLOUD+POWERED_DOWN, ends the JSON by itself, and names other nodes."""
+    found = nodes(version, "hostile")
+    assert found["cpu-1"].allocated and found["cpu-1"].power is Power.UP
+    assert found["cpu-1"].reason.startswith('saw State=IDLE+CLOUD+POWERED_DOWN in log "q" \\ |\nNodeName=cpu-2')
+    assert found["cpu-1"].reason.endswith('}],"nodes":[{\n\ufffd\x01 end')
+    assert found["cpu-2"] == nodes(version, "allocated")["cpu-2"] and not found["cpu-2"].down
+    assert found["cpu-3"].reason == "NodeName=cpu-2 State=DOWN: fan"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "slurm_load_node: no contact", "[]", '{"nodes": {}}', '{"nodes": [1]}', "[" * 100000]
+    + [
+        json.dumps({"nodes": [{"name": name, "state": state}]})
+        for name, state in [(1, ["IDLE"]), ("cpu-1", []), ("cpu-1", [1])]
+    ],
+)
+def test_what_is_no_answer_is_none(wrong: str) -> None:
+    with pytest.raises(KiwiError, match="cannot be read"):
+        slurm_nodes.parse_nodes(wrong)
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name)
@@ -81,6 +114,8 @@ def test_nodes_of_running_jobs() -> None:
     text = "RUNNING cpu-[1-3]\nCONFIGURING cpu-4\nPENDING \nRUNNING gpu-1\n"
     assert slurm_nodes.parse_running(text) == {"cpu-1", "cpu-2", "cpu-3", "gpu-1"}
     assert slurm_nodes.parse_running("") == frozenset()
+    with pytest.raises(UsageError, match="nodes"):
+        slurm_nodes.parse_running("RUNNING cpu-[\n")
 
 
 @pytest.mark.parametrize(

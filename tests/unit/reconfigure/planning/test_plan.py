@@ -12,7 +12,7 @@ from reconfigure.planning import plan
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
-from reconfigure.slurm import nodes as slurm_nodes
+from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.terraform.events import Instance
 
 TOLD = (Do.LOST, Do.POWER_DOWN, Do.DRAIN, Do.REFUSE)
@@ -36,10 +36,16 @@ def observed(
     state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
     machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
     machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
-    lines = "\n".join(f"NodeName={name} State={value}" for name, value in (states or {}).items())
-    nodes = slurm_nodes.parse_nodes(lines) if states else None
+    nodes = {name: slurm_node(name, value) for name, value in (states or {}).items()} or None
     marks = (frozenset(given) for given in (new, remade, running, identities))
     return Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
+
+
+def slurm_node(name: str, text: str) -> SlurmNode:
+    """A node of a text such as `IDLE+CLOUD+DRAIN Reason=disk swap`."""
+    state, _, reason = text.partition(" Reason=")
+    base, *flags = state.split("+")
+    return SlurmNode(name, base, frozenset(flags), reason)
 
 
 def shown(found: Plan) -> dict[str, object]:

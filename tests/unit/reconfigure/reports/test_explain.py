@@ -76,6 +76,12 @@ def test_a_node_that_is_left_alone_says_until_when() -> None:
     assert "tried again after that time" in found.next
 
 
+def test_whoever_set_a_reason_is_named_and_its_words_stay_one_line() -> None:
+    node = SlurmNode("cpu-2", "IDLE", frozenset({"DRAIN"}), "fan\n\x1b[2J  machine: none", "root", 1795852661.0)
+    found = explain.explain_node(CPU, History(), Observed({}, (), {"cpu-2": node}), CONTEXT)
+    assert found.now["Slurm's reason"].startswith("fan [2J machine: none [root, 2026-11-2")
+
+
 def test_without_a_worker_nothing_else_matters() -> None:
     halted = explain.Context(None, False, 3, SITE)
     assert (

@@ -22,7 +22,7 @@ from reconfigure.model.request import Request
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Outcome
-from reconfigure.slurm import nodes as slurm_nodes
+from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.terraform.events import Instance
 from reconfigure.worker import serve, spool_listener
 
@@ -181,7 +181,7 @@ def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Wor
 def stray(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """cpu-3 runs, and Slurm has it powered down."""
     cluster = worker._cluster()
-    powered_down = slurm_nodes.parse_nodes("NodeName=cpu-3 State=IDLE+CLOUD+POWERED_DOWN")
+    powered_down = {"cpu-3": SlurmNode("cpu-3", "IDLE", frozenset({"CLOUD", "POWERED_DOWN"}))}
     seen = replace(cluster.observe(), slurm=powered_down)
     monkeypatch.setattr(cluster, "observe", lambda: seen)
 
