@@ -38,6 +38,8 @@ class Authorizer:
         if request.op == "info":
             return self._info(request)
         user = self._for_whom(peer, request)
+        if request.op == "kill" and not request.nodes and request.partition is None:
+            return self._kill_all(user)
         partition = self._partition(request)
         call: dict[str, Any] = {"do": request.op, "partition": partition.name, "nodes": request.nodes, "user": user}
         if request.op == "alloc":
@@ -57,6 +59,19 @@ class Authorizer:
         nodes: list[Any] = []
         for part in parts:
             nodes += self._storage.call({"do": "info", "partition": part.name, "nodes": request.nodes})["nodes"]
+        return {"nodes": nodes}
+
+    def _kill_all(self, user: User) -> dict[str, Any]:
+        """End what a user holds, in whichever partitions that is. Raise UsageError if it is nothing."""
+        nodes: list[Any] = []
+        refused: UsageError | None = None
+        for part in self._config.partitions:
+            try:
+                nodes += self._storage.call({"do": "kill", "partition": part.name, "nodes": [], "user": user})["nodes"]
+            except UsageError as exc:
+                refused = exc
+        if not nodes:
+            raise refused or UsageError(f"{user.name} holds no node", hint="no partition is for booking")
         return {"nodes": nodes}
 
     def _for_whom(self, peer: Peer, request: Request) -> User:

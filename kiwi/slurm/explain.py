@@ -15,6 +15,7 @@ from kiwi.common.errors import KiwiError, UsageError
 from kiwi.common.process import CommandError
 from kiwi.slurm import job_reasons
 
+UNCONFIGURED = "Could not establish a configuration source"  # what Slurm's commands say without a slurm.conf
 MOST = 10  # nodes of a partition that are named
 TIMEOUT = 10.0  # seconds that Slurm has to answer
 # What the sign behind a state means (man sinfo).
@@ -45,10 +46,14 @@ STATES = {
 }
 
 
+class NoSlurmError(UsageError):
+    """This machine has no part in Slurm."""
+
+
 def explain(target: str) -> str:
     """Return what keeps a job (a number) or a node, as lines for a person.
 
-    Raise UsageError if it is neither, CommandError if Slurm does not answer.
+    Raise UsageError if it is neither or there is no Slurm here, CommandError if Slurm does not answer.
     """
     return _job(target) if target[:1].isdigit() else _node(target)
 
@@ -107,6 +112,8 @@ def _node(name: str) -> str:
     lines = _booking(name)
     try:
         lines += describe(_slurm([*SINFO, "-n", name]))
+    except NoSlurmError:
+        pass
     except CommandError:
         if not lines:
             raise
@@ -127,4 +134,13 @@ def _booking(name: str) -> list[str]:
 
 
 def _slurm(argv: list[str]) -> str:
-    return process.run(argv, timeout=TIMEOUT).out
+    """Return what a command of Slurm prints. Raise NoSlurmError if there is no Slurm here, CommandError if it fails."""
+    try:
+        return process.run(argv, timeout=TIMEOUT).out
+    except CommandError as exc:
+        if UNCONFIGURED not in exc.stderr:
+            raise
+        hint = (
+            "ask on the login node; where the site has no Slurm partition there are no jobs (kiwi info has the nodes)"
+        )
+        raise NoSlurmError("this machine knows no Slurm", hint=hint) from exc

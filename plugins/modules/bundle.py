@@ -52,6 +52,11 @@ options:
       mode: {description: Octal., type: str, default: '0755'}
       exact: {description: Remove files in it that the bundle does not name., type: bool, default: false}
       keep: {description: Leave owner and mode as they are where it exists., type: bool, default: false}
+  absent:
+    description: Files that shall not be there; they are removed before the others are written.
+    type: list
+    elements: path
+    default: []
   files:
     description: Files.
     type: list
@@ -155,6 +160,7 @@ ARGUMENTS: dict[str, Any] = {
     "marker_path": {"type": "path", "default": "/etc/kiwi/image.json"},
     "mounts": {"type": "list", "elements": "path", "default": []},
     "directories": {"type": "list", "elements": "dict", "default": [], "options": _DIRECTORY},
+    "absent": {"type": "list", "elements": "path", "default": []},
     "files": {
         "type": "list",
         "elements": "dict",
@@ -274,6 +280,14 @@ def remove_strangers(directories: list[place.Directory], files: list[place.File]
                 os.unlink(path)
 
 
+def remove_files(paths: list[str], outcome: Outcome, dry: bool) -> None:
+    """Remove the files that are there."""
+    for path in filter(os.path.lexists, paths):
+        outcome.changed_files.append(path)
+        if not dry:
+            os.unlink(path)
+
+
 def bring_up(command: systemd.Command, names: list[str], stirred: list[str], outcome: Outcome, dry: bool) -> None:
     """Enable and start the units in order; restart running ones that a changed file stirred."""
     others = [name for name in dict.fromkeys(stirred) if name not in names]
@@ -317,6 +331,7 @@ def apply(params: dict[str, Any], command: systemd.Command, dry: bool) -> Outcom
     judge_files(files, command)
     put_directories(directories, outcome, dry)
     owed = owe([unit for file in changing(files) for unit in file.units], dry or not systemd.runs())
+    remove_files(params["absent"], outcome, dry)
     put_files(files, outcome, dry)
     remove_strangers(directories, files, outcome, dry)
     if systemd.runs():

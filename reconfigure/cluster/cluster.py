@@ -33,7 +33,7 @@ class Cluster:
     @property
     def has_slurm(self) -> bool:
         """Whether there is a Slurm partition."""
-        return any(node.role == "slurm" for node in self.nodeset.values())
+        return self.site.has_slurm
 
     def observe(self) -> Observed:
         """Observe Terraform's state, the machines and, if the login node runs, Slurm's nodes."""

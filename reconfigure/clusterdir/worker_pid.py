@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kiwi.common.errors import BusyError
+from reconfigure.clusterdir import files
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 
@@ -23,16 +24,18 @@ def alone(clusterdir: ClusterDir) -> Iterator[None]:
         raise BusyError(f"a worker of {clusterdir.cluster} runs already (process {worker(clusterdir)})") from exc
     try:
         os.ftruncate(number, 0)
-        os.pwrite(number, f"{os.getpid()} {code()}\n".encode(), 0)
+        os.pwrite(number, f"{os.getpid()} {kind(clusterdir)}\n".encode(), 0)
         yield
         os.ftruncate(number, 0)
     finally:
         os.close(number)
 
 
-def code() -> str:
-    """Return the hash of the sources that a worker started now would run."""
+def kind(clusterdir: ClusterDir) -> str:
+    """Return the hash of what a worker started now would be: its sources, and whether it follows a spool."""
     digest = hashlib.sha256()
+    site = files.read_json(clusterdir.site) if clusterdir.site.exists() else {"partitions": []}
+    digest.update(b"slurm" if any(part["scheduler"] == "slurm" for part in site["partitions"]) else b"")
     for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -45,13 +48,13 @@ def worker(clusterdir: ClusterDir) -> int | None:
 
 
 def outdated(clusterdir: ClusterDir) -> bool:
-    """Return whether a worker runs that was started from other sources than there are now."""
+    """Return whether a worker runs that was started from other sources, or for a site that had Slurm or had none."""
     found = _running(clusterdir)
-    return found is not None and found[1] != code()
+    return found is not None and found[1] != kind(clusterdir)
 
 
 def _running(clusterdir: ClusterDir) -> tuple[int, str] | None:
-    """Return process id and sources' hash of the running worker; None if none runs (a dead one holds no lock)."""
+    """Return process id and kind of the running worker; None if none runs (a dead one holds no lock)."""
     try:
         number = os.open(clusterdir.path / "serve.pid", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -56,7 +56,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
         user = site.users[0].name if site.users else "root"
         changes += [
             files.write_json(clusterdir.site, site.data),
-            files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
+            site.has_slurm and files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
             files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, user)),
         ]
     return any(changes)
@@ -187,7 +187,7 @@ def _controller(clusterdir: ClusterDir, site: Site) -> Release:
     image = site.data["login"]["image"]
     found = releases.known()[site.images[image]]
     saved = files.read_json(clusterdir.saved)["slurm"] if clusterdir.saved.exists() else found.slurm
-    if saved not in found.takes:
+    if site.has_slurm and saved not in found.takes:
         needs = (
             f"an image with Slurm {saved}, whose state this cluster has ({found.words} has {found.slurm} and does not"
         )

@@ -1,33 +1,79 @@
-"""The end of `bin/up`: a job is run, and three commands to try are printed."""
+"""The end of `bin/up`: a job is run, or a node is booked and entered; three commands to try are printed."""
 
 from __future__ import annotations
 
-from kiwi.common import process
+import json
+import shlex
+
+from kiwi.common import process, waiting
 from kiwi.common.errors import OK
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import paths
 
-JOB_TIMEOUT = 120.0  # seconds
+TIMEOUT = 120.0  # seconds that a job, or a booking, may take
+SOON = 15.0  # seconds in which a node that was just made reports, or one that was given back is clean
+BOOKED = 60  # seconds that a node is booked for, and given back before
 
 
 def welcome(cluster: Cluster) -> int:
-    """Run a job as the first user if a Slurm partition has a node up. Raise CommandError if the job fails."""
-    user = cluster.site.users[0].name if cluster.site.users else "root"
-    slurm = [p for p in cluster.site.partitions if p.scheduler == "slurm"]
-    booking = [p for p in cluster.site.partitions if p.scheduler == "booking"]
+    """Run a job as the first user if a Slurm partition has a node up, else book a node that is free, and enter it.
+
+    Raise CommandError if that fails.
+    """
+    parts, users = cluster.site.partitions, cluster.site.users
+    slurm = [p for p in parts if p.scheduler == "slurm"]
+    booking = [p for p in parts if p.scheduler == "booking"]
     up = next((p for p in slurm if p.min_nodes), None)
     if up is not None:
-        config = str(cluster.clusterdir.path / "ssh_config")
-        job = f"srun -p {up.name} hostname"
-        out = process.run(["ssh", "-F", config, f"{user}@login", job], timeout=JOB_TIMEOUT).out.strip()
-        print(f"{user}@login $ {job}\n{out}\n")
-    login = f"bin/login {_which(cluster)}{user}@login"
+        _show(cluster, f"srun -p {up.name} hostname")
+    elif users and any(p.min_nodes for p in booking):
+        _book(cluster)
+    login = f"bin/login {_which(cluster)}{_user(cluster)}@login"
     tries = [login]
     tries += [f"{login} 'srun -p {p.name} -N {min(3, p.max_nodes)} hostname'" for p in slurm[:1]]
     tries += [f"{login} 'kiwi alloc -w {p.name}-1 -t 1:00:00'" for p in booking[:1]]
     tries += [f"bin/login {_which(cluster)}--ssh-config"]
     print(f"The cluster {cluster.clusterdir.cluster} is up. To try:\n  " + "\n  ".join(tries[:3]))
     return OK
+
+
+def _book(cluster: Cluster) -> None:
+    """Book the first free node for as long as one command takes; say so if none is free."""
+    free = waiting.until(lambda: _free(cluster), SOON, done=lambda found: found is not None, pause=0.5)
+    if not free:
+        print("No node is free, so none is booked to try it; kiwi info on the login node shows who has them.\n")
+        return
+    _show(cluster, f"kiwi alloc -w {free} -t {BOOKED}")
+    try:
+        _show(cluster, f"ssh {free} hostname")
+    finally:
+        _show(cluster, f"kiwi kill -w {free}")
+
+
+def _free(cluster: Cluster) -> str | None:
+    """Return a node that is free, "" if all are held or ill, None if one may soon be free."""
+    states = {row["node"]: row["state"] for row in json.loads(_run(cluster, "kiwi info --json"))}
+    soon = {"off", "cleaning"} & set(states.values())
+    return next((name for name, state in states.items() if state == "free"), None if soon else "")
+
+
+def _show(cluster: Cluster, command: str) -> None:
+    """Run a command as the first user, and print it with what it prints."""
+    print(f"{_user(cluster)}@login $ {command}\n{_run(cluster, command)}\n")
+
+
+def _run(cluster: Cluster, command: str) -> str:
+    """Return what a command prints that the first user runs on the login node. Raise CommandError if it fails.
+
+    Root becomes that user there: whose public keys are their own, theirs alone is the private one.
+    """
+    config = str(cluster.clusterdir.path / "ssh_config")
+    login = ["runuser", "-l", _user(cluster), "-c", command]
+    return process.run(["ssh", "-F", config, "root@login", shlex.join(login)], timeout=TIMEOUT).out.strip()
+
+
+def _user(cluster: Cluster) -> str:
+    return cluster.site.users[0].name if cluster.site.users else "root"
 
 
 def _which(cluster: Cluster) -> str:

@@ -65,8 +65,10 @@ def explain(cluster: Cluster, target: str) -> dict[str, Any]:
     """
     if target in cluster.nodeset:
         return {"kind": "node", **explain_nodes(cluster, [target])[0].data()}
+    known = hostlist.fold(cluster.nodeset)
+    if not cluster.has_slurm:
+        raise UsageError(f"why: found {target!r}; needs a node of {known}: without a Slurm partition there are no jobs")
     if not target[:1].isdigit():
-        known = hostlist.fold(cluster.nodeset)
         raise UsageError(f"why: found {target!r}; needs a node of {known}, or the number of a job")
     return explain_job(cluster, target)
 

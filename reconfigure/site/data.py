@@ -72,6 +72,11 @@ class Site:
     users: tuple[User, ...]
     data: Mapping[str, Any]
 
+    @property
+    def has_slurm(self) -> bool:
+        """Whether there is a Slurm partition; without one nothing of Slurm runs anywhere."""
+        return any(partition.scheduler == "slurm" for partition in self.partitions)
+
     def persistent(self) -> frozenset[str]:
         """Return the names of the nodes that are always up."""
         return frozenset({"login"}.union(*(p.persistent() for p in self.partitions)))
@@ -145,7 +150,16 @@ def check(data: Mapping[str, Any]) -> Site:
     rules.check(faults, good)
     if faults.lines:
         raise SiteError(faults.lines)
-    return freeze(data)
+    return freeze(_whole(data))
+
+
+def _whole(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return site data in which each partition has all keys that roles and Terraform read."""
+    shipped = {"min_nodes": 0, "features": []}
+    return {
+        **data,
+        "partitions": [{**part, **{k: v for k, v in shipped.items() if k not in part}} for part in data["partitions"]],
+    }
 
 
 def freeze(data: Mapping[str, Any]) -> Site:

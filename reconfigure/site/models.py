@@ -104,7 +104,11 @@ class Partition(Keys):
         description="slurm or booking",
     )
     min_nodes: int = Field(
-        ge=0, le=1023, title="So many are always up.", description="a whole number from 0 to max_nodes, such as 1"
+        default=0,
+        ge=0,
+        le=1023,
+        title="So many are always up.",
+        description="a whole number from 0 to max_nodes, such as 1",
     )
     max_nodes: int = Field(
         ge=1,
@@ -114,7 +118,7 @@ class Partition(Keys):
     )
     image: ImageName = Field(title="A key of images.")
     flavor: FlavorName = Field(title="A key of flavors.")
-    features: Features = Field(title="Words for --constraint.")
+    features: Features = Field(default=[], title="Words for --constraint.")
     slurm: PartitionWords = Field(
         default_factory=_absent,
         title="Words of your own in Slurm's line of the partition.",

@@ -34,6 +34,7 @@ def check(faults: Faults, good: Mapping[str, Any]) -> None:
     subnet_fits(faults, good)
     releases.together(faults, good, known)
     slurm_conf.check(faults, good.get("slurm_conf", ""), slurm_conf.taken(releases.controller_lines(good, known)))
+    accounting(faults, good)
     accounts(faults, good.get("accounts", []))
     users(faults, good.get("users", []), [account.get("name", "") for account in good.get("accounts", [])])
 
@@ -65,6 +66,13 @@ def subnet_fits(faults: Faults, good: Mapping[str, Any]) -> None:
         prefix = 32 - (last + 1).bit_length()
         needs = f"a network of at least /{prefix} for these partitions, such as 198.18.0.0/16"
         faults.add("subnet", good["subnet"], needs)
+
+
+def accounting(faults: Faults, good: Mapping[str, Any]) -> None:
+    """Have accounting only where there are jobs to account for."""
+    schedulers = [part.get("scheduler") for part in good.get("partitions", [])]
+    if good.get("accounting") and set(schedulers) == {"booking"}:
+        faults.add("accounting", True, "false, or a partition with `scheduler: slurm`")
 
 
 def accounts(faults: Faults, listed: Sequence[Mapping[str, Any]]) -> None:

@@ -34,7 +34,8 @@ def make_missing(clusterdir: ClusterDir, site: Site) -> bool:
     }
     wanted |= {path: f"{path.name}@{clusterdir.cluster}" for path in users}
     made = [_key_pair(path, comment) for path, comment in wanted.items()]
-    return any([*made, _munge_key(clusterdir), files.write(clusterdir.known_hosts, _authority(clusterdir, site))])
+    munge = site.has_slurm and _munge_key(clusterdir)
+    return any([*made, munge, files.write(clusterdir.known_hosts, _authority(clusterdir, site))])
 
 
 def _key_pair(path: Path, comment: str) -> bool:

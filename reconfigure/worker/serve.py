@@ -2,7 +2,8 @@
 
 One thread keeps the connection and stores requests (on disk before they are
 acknowledged); the main thread does rounds, each with all that waits: requests
-that come during a round are merged in the next one. Idle, both only wait,
+that come during a round are merged in the next one. A site without Slurm has no
+spool to follow (worker_pid.kind: `serve --detach` starts another worker when it gets one). Idle, both only wait,
 and the main thread looks once a minute for nodes that Slurm powers up in vain, and
 for machines that run though Slurm has powered them down.
 """
@@ -53,16 +54,19 @@ class Worker:
         with alone(self._clusterdir):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, _stop)
-            listener = Listener(self._clusterdir, self._cluster().controller, self._wake)
+            cluster = self._cluster()
+            listener = Listener(self._clusterdir, cluster.controller, self._wake) if cluster.has_slurm else None
             queue = Queue(self._clusterdir.path / "queue.sqlite")
             metrics = MetricsThread(self._clusterdir, self._cluster)
-            listener.start()
+            if listener is not None:
+                listener.start()
             metrics.start()
             journal.write(self._clusterdir, "worker started")
             try:
                 self._loop(queue, metrics.poke)
             finally:
-                listener.stop()
+                if listener is not None:
+                    listener.stop()
                 journal.write(self._clusterdir, "worker stopped")
                 metrics.stop()
 

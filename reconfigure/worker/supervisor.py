@@ -53,7 +53,7 @@ def unit_argv(clusterdir: ClusterDir, log: Path) -> list[str]:
 def start(clusterdir: ClusterDir) -> bool:
     """Start the worker where none runs; return whether it was started, once it serves.
 
-    One that runs other sources than there are now is replaced, between two of its rounds.
+    One that is not what it would be now (worker_pid.kind) is replaced, between two of its rounds.
     """
     if worker_pid.outdated(clusterdir):
         with lock.locked(clusterdir, lock.WAIT):

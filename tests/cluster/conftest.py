@@ -1,8 +1,9 @@
-"""Two real clusters for all tests of this folder; removed with everything at the end.
+"""Real clusters for all tests of this folder; removed with everything at the end.
 
-`cluster` (ktest) serves nearly all tests; `second` (ktwo) is made where a test first asks for it.
-KIWI_KEEP=1 keeps them (and their images) for the next run. KIWI_TEST_SLOT=1 to 3 gives them names
-and subnets of their own (k1test, k1two), so that lanes of several checkouts run side by side.
+`cluster` (ktest) serves nearly all tests; `second` (ktwo) is made where a test first asks for it; klab,
+two machines without Slurm, is one module's own. KIWI_KEEP=1 keeps them (and their images) for the
+next run. KIWI_TEST_SLOT=1 to 3 gives them names and subnets of their own (k1test, k1two, k1lab), so
+that lanes of several checkouts run side by side.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from kiwi.common import process
 REPO = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))
 SLOT = os.environ.get("KIWI_TEST_SLOT", "")
-FIRST, SECOND = f"k{SLOT}test", f"k{SLOT}two"
+FIRST, SECOND, LAB = f"k{SLOT}test", f"k{SLOT}two", f"k{SLOT}lab"
 
 
 def _site(name: str, file: str, subnet: str) -> Path:
@@ -44,6 +45,7 @@ def _site(name: str, file: str, subnet: str) -> Path:
 
 SITES = {
     FIRST: _site(FIRST, "site.yml", f"198.18.{16 * int(SLOT or 0)}.0/20"),
+    LAB: _site(LAB, "lab.yml", f"10.209.{16 * int(SLOT or 0)}.0/20"),
     SECOND: _site(SECOND, "second.yml", f"198.18.{128 + 16 * int(SLOT or 0)}.0/20"),
 }
 
@@ -70,8 +72,9 @@ class Cluster:
             [str(program), *argv[1:]], check=check, timeout=timeout, env=environment, cwd="/", stdin=stdin
         )
 
-    def up(self) -> process.Result:
-        return self.command("up", "--site", str(SITES[self.name]), timeout=900)
+    def up(self, site: Path | None = None) -> process.Result:
+        """`bin/up` with another site file than the cluster's own."""
+        return self.command("up", "--site", str(site or SITES[self.name]), timeout=900)
 
     def ssh(self, target: str, command: str, *, check: bool = True, timeout: float = 120) -> process.Result:
         return self.command("login", target, command, check=check, timeout=timeout)

@@ -21,6 +21,7 @@ FILES = [
     "group_vars/all.yml",
     "tests/cluster/site.yml",
     "tests/cluster/second.yml",
+    "tests/cluster/lab.yml",
     "bench/site.yml",
     "bench/kills.yml",
 ]

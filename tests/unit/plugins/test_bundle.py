@@ -263,6 +263,17 @@ def test_what_is_to_be_stopped_is_stopped_once(machine):
     assert machine.call(stopped=stopped)["changed"] is False
 
 
+def test_what_shall_not_be_there_is_removed_once(machine):
+    machine.call(files=[machine.file("f"), machine.file("g")])
+    absent = [str(machine.root / name) for name in ("f", "never")]
+    assert machine.call(absent=absent, check=True)["changed_files"] == absent[:1]
+    assert (machine.root / "f").exists()
+    assert machine.call(absent=absent)["changed_files"] == absent[:1]
+    assert not (machine.root / "f").exists()
+    assert (machine.root / "g").exists()
+    assert machine.call(absent=absent)["changed"] is False
+
+
 def test_a_restart_that_a_failure_prevented_is_made_up_for(machine):
     """slurm.conf was written, another unit did not start, and slurmctld was never told."""
     (machine.units / "later.service.active").write_text("active\n")

@@ -40,7 +40,7 @@ def used(role: str, name: str) -> bool:
 
 
 def test_the_lists_are_those_of_the_seam() -> None:
-    assert lists() == {"mounts", "directories", "files", "node_files", "packages", "units", "stopped", "wait"}
+    assert lists() == {"mounts", "directories", "absent", "files", "node_files", "packages", "units", "stopped", "wait"}
 
 
 @pytest.mark.parametrize("role", ROLES)

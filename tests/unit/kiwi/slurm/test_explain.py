@@ -44,6 +44,18 @@ def test_unknown_jobs_and_nodes_are_told(slurm: Path, capsys: pytest.CaptureFixt
     assert "why: found 'nosuch'" in capsys.readouterr().err
 
 
+def test_where_there_is_no_slurm_that_is_told(slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("sinfo", "squeue"):
+        fatal = f"{name}: fatal: {explain.UNCONFIGURED}"
+        (slurm / name).write_text(f"#!/bin/sh\necho '{fatal}' >&2; exit 1\n")
+    assert cli.main(["why", "42"]) == USAGE
+    told = capsys.readouterr().err
+    assert "this machine knows no Slurm" in told
+    assert "squeue" not in told
+    assert cli.main(["why", "nosuch"]) == USAGE
+    assert "why: found 'nosuch'; needs a node" in capsys.readouterr().err
+
+
 def test_a_node_is_told_without_an_agent(slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["why", "cpu-4"]) == OK
     assert capsys.readouterr().out == "cpu-4 is down: no job is sent there, does not answer (by hand)\n"

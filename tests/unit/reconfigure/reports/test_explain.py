@@ -151,6 +151,12 @@ def test_an_unknown_job_is_refused(cluster: Any) -> None:
         explain.explain(cluster, "99")
 
 
+def test_a_site_without_slurm_has_no_jobs(cluster: Any) -> None:
+    cluster.has_slurm = False
+    with pytest.raises(UsageError, match="without a Slurm partition there are no jobs"):
+        explain.explain(cluster, "42")
+
+
 def test_a_controller_that_does_not_answer_is_named(cluster: Any) -> None:
     cluster.says.append(UnreachableError("the controller does not answer: no end after 3.0 s"))
     with pytest.raises(UnreachableError, match="reconfigure status"):

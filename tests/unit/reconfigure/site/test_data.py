@@ -41,6 +41,13 @@ def partition(**over: object) -> list[object]:
     return [{**PARTITION, **over}]
 
 
+def test_a_partition_has_defaults_that_all_read() -> None:
+    plain = {key: value for key, value in PARTITION.items() if key not in ("min_nodes", "features")}
+    found = site_data.check({**GOOD, "partitions": [plain]})
+    assert found.data["partitions"] == [{**plain, "min_nodes": 0, "features": []}]
+    assert found.persistent() == {"login"}
+
+
 def test_the_shipped_data_is_sound() -> None:
     found = site_data.check(GOOD)
     assert found.persistent() == {"login", "cpu-1", "lab-1", "lab-2"}
@@ -102,6 +109,7 @@ def test_the_shipped_data_is_sound() -> None:
         ({"users": [{"name": "a", "uid": 2000, "keys": [KEY[:40]]}]}, "users[0].keys", "['ssh-ed25519"),
         ({"users": [{"name": "a", "uid": 2000, "keys": [KEY + "\n" + KEY]}]}, "users[0].keys", "['ssh-ed25519"),
         ({"accounting": "yes"}, "accounting", "'yes'"),
+        ({"accounting": True, "partitions": partition(scheduler="booking")}, "accounting", "True"),
         ({"accounts": [{"name": "root"}]}, "accounts[0].name", "'root'"),
         ({"accounts": [{"name": "a", "parent": "b"}, {"name": "b"}]}, "accounts[0].parent", "'b'"),
         ({"accounts": [{"name": "a"}, {"name": "a"}]}, "accounts[1].name", "'a'"),

@@ -35,6 +35,13 @@ def test_everything_is_private(clusterdir: ClusterDir) -> None:
     assert (clusterdir.path / "keys" / "munge.key").stat().st_size == authority.MUNGE_BYTES
 
 
+def test_without_slurm_no_munge_key_is_made(tmp_path: Path) -> None:
+    clusterdir = ClusterDir(tmp_path, "kiwi")
+    lab = [part for part in SITE.data["partitions"] if part["scheduler"] == "booking"]
+    assert authority.make_missing(clusterdir, site_data.check({**SITE.data, "partitions": lab}))
+    assert not (clusterdir.path / "keys" / "munge.key").exists()
+
+
 def test_a_half_made_pair_is_made_anew(clusterdir: ClusterDir) -> None:
     (clusterdir.path / "ca" / "host_ca.pub").unlink()
     assert authority.make_missing(clusterdir, SITE)

@@ -14,7 +14,7 @@ import pytest
 
 from kiwi.common import process
 from kiwi.common.errors import BusyError, KiwiError
-from reconfigure.clusterdir import worker_pid
+from reconfigure.clusterdir import files, worker_pid
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.node import Node
@@ -277,6 +277,41 @@ def test_a_worker_of_older_sources_is_seen(clusterdir: ClusterDir, monkeypatch: 
     assert not worker_pid.outdated(clusterdir)
     with worker_pid.alone(clusterdir):
         assert not worker_pid.outdated(clusterdir)
-        monkeypatch.setattr(worker_pid, "code", lambda: "newer")
+        monkeypatch.setattr(worker_pid, "kind", lambda _: "newer")
         assert worker_pid.outdated(clusterdir)
     assert not worker_pid.outdated(clusterdir)
+
+
+def test_a_worker_from_before_the_site_had_slurm_is_seen(clusterdir: ClusterDir) -> None:
+    files.write_json(clusterdir.site, {"partitions": [{"name": "lab", "scheduler": "booking"}]})
+    with worker_pid.alone(clusterdir):
+        assert not worker_pid.outdated(clusterdir)
+        files.write_json(clusterdir.site, {"partitions": [{"name": "cpu", "scheduler": "slurm"}]})
+        assert worker_pid.outdated(clusterdir)
+
+
+@pytest.mark.parametrize("has_slurm", [True, False])
+def test_only_a_site_with_slurm_has_a_spool_to_follow(
+    clusterdir: ClusterDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_slurm: bool
+) -> None:
+    controller, served = FakeController(tmp_path / "spool"), threading.Event()
+
+    def loop(self: serve.Worker, queue: Queue, after: object) -> None:
+        served.wait(PATIENCE if has_slurm else 0.5)
+
+    class Metrics:
+        def __init__(self, *_: object) -> None: ...
+
+        start = stop = poke = lambda self: None
+
+    def follow(*_: object) -> process.Child[str]:
+        served.set()
+        raise OSError("seen")
+
+    monkeypatch.setattr(serve.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(serve.Worker, "_loop", loop)
+    monkeypatch.setattr(serve, "MetricsThread", Metrics)
+    monkeypatch.setattr(controller, "follow", follow)
+    cluster = SimpleNamespace(controller=controller, has_slurm=has_slurm)
+    serve.Worker(clusterdir, lambda: cluster).run()  # type: ignore[arg-type, return-value]
+    assert served.is_set() is has_slurm
