@@ -18,6 +18,7 @@ from kiwi.common import commandline
 from kiwi.common.commandline import Parser, complete
 from kiwi.common.errors import FAILED, KiwiError
 from reconfigure.cli import images, nodes, reports, site, worker
+from reconfigure.clusterdir import environment
 
 log = logging.getLogger("reconfigure")
 FAMILIES = (reports, site, nodes, images, worker)
@@ -53,7 +54,9 @@ def command_names() -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
+    """Run one command; return its exit code. Without `arguments` it is the program that starts: with ours alone."""
+    if arguments is None:
+        environment.take_over()
     return commandline.end("reconfigure", lambda: _run(arguments))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reconfigure.clusterdir import files, ssh_options
+from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.model.node import Node
@@ -59,13 +60,14 @@ def build(
 
 
 def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:
+    options = ssh_options.to_node(clusterdir, node.name)
     return {
         "node": {**node.data(), "instance": instance.id},
         "release": dict(facts),
         "ansible_host": node.address,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(clusterdir.control_key),
-        "ansible_ssh_common_args": " ".join(ssh_options.arguments(ssh_options.to_node(clusterdir, node.name))),
+        "ansible_ssh_common_args": " ".join(["-F", "none", *ssh_options.arguments(options)]),
     }
 
 
@@ -75,7 +77,7 @@ def load(clusterdir: ClusterDir) -> Inventory:
         return build(clusterdir, {}, {}, {}, {})
     named = files.read_json(clusterdir.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
-    state = Terraform(clusterdir.local, os.environ).instances()
+    state = Terraform(clusterdir.local, ours(os.environ)).instances()
     nodeset, images = load_nodeset(clusterdir.nodeset), files.read_json(clusterdir.site)["images"]
     known = {name: releases.facts(name) for name in releases.known()}
     there = [node for name, node in nodeset.items() if name in state]

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from kiwi.common import process
 from kiwi.common.errors import BusyError
+from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.paths import ClusterDir
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,8 @@ def _holder(number: int) -> str:
 
 
 def environment(clusterdir: ClusterDir) -> dict[str, str]:
-    """Return the environment for children of a change: this process's, with the mark."""
-    return {**os.environ, MARK: str(clusterdir.path)}
+    """Return the environment for children of a change: ours, with the mark."""
+    return {**ours(os.environ), MARK: str(clusterdir.path)}
 
 
 def end_rivals(clusterdir: ClusterDir) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from reconfigure.cluster.cluster import Cluster
+from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.node import Node
@@ -37,7 +38,7 @@ def observe(cluster: Cluster, state: Mapping[str, Instance] | None = None) -> Ob
     lock (lock.py), so whoever takes the lock does not end it. Raise KiwiError if Terraform or the provider fails.
     """
     if state is None:
-        state = Terraform(cluster.clusterdir.local, os.environ).instances()
+        state = Terraform(cluster.clusterdir.local, ours(os.environ)).instances()
     found = Observed(state, tuple(cluster.provider.observe()))
     if not cluster.has_slurm or not found.healthy("login"):
         return found

@@ -18,6 +18,7 @@ from typing import Any
 import ansible_runner
 
 from reconfigure.clusterdir import lock
+from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,9 @@ def reason(data: Mapping[str, Any]) -> str:
 
 def environment(clusterdir: ClusterDir) -> dict[str, str]:
     """Return variables that let the playbook find this cluster; host keys are always checked."""
+    environment = ours(os.environ)
     return {
+        **environment,
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner turns it off where nothing is said
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",  # ansible-runner's own breaks on bin/up's
@@ -75,7 +78,7 @@ def environment(clusterdir: ClusterDir) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "1",
         "KIWI_CLUSTER": clusterdir.cluster,
         "KIWI_ROOT": str(clusterdir.root),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}",
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
         lock.MARK: str(clusterdir.path),
     }
 

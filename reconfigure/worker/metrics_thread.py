@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from kiwi.common.errors import KiwiError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import logs
+from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.reports import counters, snapshot, textfile
 from reconfigure.reports.counters import Counts
@@ -79,5 +80,5 @@ class MetricsThread(threading.Thread):
             return {}
         key = (found.st_mtime_ns, found.st_size)
         if self._seen is None or self._seen[0] != key:
-            self._seen = key, Terraform(self._clusterdir.local, os.environ).instances()
+            self._seen = key, Terraform(self._clusterdir.local, ours(os.environ)).instances()
         return self._seen[1]

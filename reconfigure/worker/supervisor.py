@@ -10,10 +10,12 @@ from pathlib import Path
 from kiwi.common import process, waiting
 from kiwi.common.errors import KiwiError
 from reconfigure.clusterdir import lock, worker_pid
+from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 STARTED_WAIT = 20.0  # seconds
 PAUSE = 0.05  # seconds between two looks for the worker
+KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TZ")  # of whoever starts the worker
 
 
 def unit(clusterdir: ClusterDir) -> str:
@@ -32,15 +34,12 @@ def command(clusterdir: ClusterDir) -> list[str]:
 
 
 def settings(clusterdir: ClusterDir) -> dict[str, str]:
-    """Return all that the worker has of the environment, as a unit or as a session; Ansible wants a UTF-8 locale."""
-    path = os.environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    return {
-        "HOME": os.environ.get("HOME", "/root"),
-        "KIWI_ROOT": str(clusterdir.root),
-        "LANG": "C.UTF-8",
-        "PATH": path,
-        "PYTHONPATH": str(REPO),
-    }
+    """Return all that the worker has of the environment, as a unit or as a session.
+
+    Any user may read the environment of a unit, so no password of a proxy or a cloud is among it.
+    """
+    kept = {name: value for name, value in ours(os.environ).items() if name in KEPT}
+    return {"HOME": "/root", **kept, "KIWI_ROOT": str(clusterdir.root), "PYTHONPATH": str(REPO)}
 
 
 def unit_argv(clusterdir: ClusterDir, log: Path) -> list[str]:

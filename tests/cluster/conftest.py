@@ -64,17 +64,19 @@ class Cluster:
     def subnet(self) -> str:
         return str(yaml.safe_load(SITES[self.name].read_text())["subnet"])
 
-    def command(self, *argv: str, check: bool = True, timeout: float = 300, stdin: str = "") -> process.Result:
-        """Run a program of the checkout: up, down, login or reconfigure."""
+    def command(
+        self, *argv: str, check: bool = True, timeout: float = 300, stdin: str = "", env: dict[str, str] | None = None
+    ) -> process.Result:
+        """Run a program of the checkout: up, down, login or reconfigure; `env` is added to the environment."""
         program = REPO / ".venv/bin/reconfigure" if argv[0] == "reconfigure" else REPO / "bin" / argv[0]
-        environment = {**os.environ, "KIWI_CLUSTER": self.name}
+        environment = {**os.environ, "KIWI_CLUSTER": self.name, **(env or {})}
         return process.run(
             [str(program), *argv[1:]], check=check, timeout=timeout, env=environment, cwd="/", stdin=stdin
         )
 
-    def up(self, site: Path | None = None) -> process.Result:
-        """`bin/up` with another site file than the cluster's own."""
-        return self.command("up", "--site", str(site or SITES[self.name]), timeout=900)
+    def up(self, site: Path | None = None, env: dict[str, str] | None = None) -> process.Result:
+        """`bin/up`, with another site file than the cluster's own or with `env` added to the environment."""
+        return self.command("up", "--site", str(site or SITES[self.name]), timeout=900, env=env)
 
     def ssh(self, target: str, command: str, *, check: bool = True, timeout: float = 120) -> process.Result:
         return self.command("login", target, command, check=check, timeout=timeout)
@@ -121,11 +123,11 @@ class Cluster:
         out = self.ssh("root@login", "sinfo -N -h -o '%N %T'").out
         return dict(line.split() for line in out.splitlines())
 
-    def up_again(self) -> None:
+    def up_again(self, env: dict[str, str] | None = None) -> None:
         """bin/up has nothing to do, and nobody notices it."""
         ask = "systemctl show -p MainPID,ExecMainStartTimestamp slurmctld"
         before, controller = self.instances(), self.ssh("root@login", ask).out
-        again = self.up()
+        again = self.up(env=env)
         assert " changed" not in again.out, again.out
         assert self.instances() == before
         assert self.ssh("root@login", ask).out == controller
