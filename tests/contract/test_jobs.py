@@ -75,8 +75,6 @@ def test_a_repeated_call_counts_once(root: Path) -> None:
 
 
 def test_what_is_left_is_ended_after_the_last_job_only(root: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a file of another user is made")
     jobs(root, "begins", "alice", 7)
     jobs(root, "begins", "alice", 8)
     left = root / "dev/shm/left"

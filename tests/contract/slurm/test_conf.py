@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import jinja2
 import pytest
 import yaml
 
-from kiwi.common import process
 from reconfigure.site import releases, slurm_conf
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "slurm"
@@ -157,20 +155,3 @@ def test_every_program_exists_and_only_slurm_writes_the_spool() -> None:
     assert set(programs) == {"resume", "suspend", "resume_fail", "reboot", "await_nodes", "prolog", "epilog"}
     for program in programs:
         assert (ROLE.parents[1] / "slurmscripts" / program).stat().st_mode & 0o111
-
-
-def read_by_slurm(text: str, folder: Path) -> process.Result:
-    """Have sinfo, which parses the whole file before it looks for a controller, read slurm.conf."""
-    if shutil.which("sinfo") is None:
-        pytest.skip("no Slurm on this machine (sinfo): tests/cluster reads it there")
-    (folder / "slurm.conf").write_text(text)
-    return process.run(["sinfo"], check=False, env={"SLURM_CONF": str(folder / "slurm.conf")})
-
-
-@pytest.mark.parametrize("values", [site(), own_site()], ids=["plain", "own"])
-def test_slurm_reads_it(tmp_path: Path, values: dict[str, Any]) -> None:
-    assert "arse" not in read_by_slurm(render(values), tmp_path).err
-
-
-def test_slurm_refuses_a_broken_one(tmp_path: Path) -> None:
-    assert "Parsing error" in read_by_slurm(render(site()) + "Bogus=1\n", tmp_path).err

@@ -108,13 +108,6 @@ def test_the_mode_whatever_the_umask_and_the_old_files(path: Path, mode: int) ->
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="gives a file away")
-def test_the_owner(path: Path) -> None:
-    files.replace(path, NEW, 0o640, owner=(10001, 10002))
-    found = path.stat()
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (10001, 10002, 0o640)
-
-
 def test_a_link_is_replaced_and_not_followed(path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to(path)

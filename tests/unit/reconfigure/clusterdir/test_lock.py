@@ -125,17 +125,6 @@ def test_a_marked_ancestor_is_no_rival(clusterdir: ClusterDir) -> None:
     assert done.out.split() == ["1", "held", "ended"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="makes a PID namespace")
-def test_processes_of_a_container_are_not_rivals(clusterdir: ClusterDir) -> None:
-    """A host sees what runs in its containers; one of them may be a control host with the same paths."""
-    inner = [sys.executable, "-c", "import sys; print(1, flush=True); sys.stdin.read()"]
-    child = process.start(["unshare", "--pid", "--fork", *inner], env=lock.environment(clusterdir), stdin=process.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    assert lock.marked(clusterdir) == [child.pid]
-    child.communicate(timeout=10)
-
-
 def test_a_rival_that_does_not_end_is_named(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """It hangs in the kernel; waiting for it for ever would hold every later change."""
     child = marked_child(clusterdir, "import time; time.sleep(60)")
@@ -148,14 +137,3 @@ def test_a_rival_that_does_not_end_is_named(clusterdir: ClusterDir, monkeypatch:
     child.kill()
     child.wait()
     close(child)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_a_process_of_another_user_is_no_rival(clusterdir: ClusterDir) -> None:
-    """Anybody may put the mark into an environment."""
-    env = lock.environment(clusterdir)
-    argv = ["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "echo 1; sleep 60"]
-    with process.start(argv, env=env) as child:
-        assert child.stdout is not None and child.stdout.readline() == "1\n"
-        assert lock.marked(clusterdir) == []
-        child.kill()

@@ -16,8 +16,8 @@ from reconfigure.site import data as site_data
 from reconfigure.slurm import controller
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
-from tests.unit.reconfigure.rounds.rig import NAMES, FakeProvider, configured, do
-from tests.unit.reconfigure.terraform.test_client import MODULE, NODE
+from tests.contract.rounds.rig import NAMES, FakeProvider, configured, do
+from tests.contract.terraform.test_client import MODULE, NODE
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from reconfigure.rounds import round as rounds
 from reconfigure.slurm import controller
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
-from tests.unit.reconfigure.rounds.rig import configured, do, made
+from tests.contract.rounds.rig import configured, do, made
 
 
 def test_made_then_removed(with_login: Cluster) -> None:

@@ -11,7 +11,7 @@ from reconfigure.rounds import round as rounds
 from reconfigure.rounds.context import Context, Result
 from reconfigure.rounds.steps import STEPS, Step
 from reconfigure.ssh import authority
-from tests.unit.reconfigure.rounds.rig import do, made
+from tests.contract.rounds.rig import do, made
 
 PERSISTENT = ("login", "cpu-1", "cpu-3")
 
