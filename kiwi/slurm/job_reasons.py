@@ -1,40 +1,13 @@
-"""Read Slurm's jobs from squeue and explain in plain words why they wait.
+"""Explain in plain words why Slurm's jobs wait, and how they ended.
 
 Reason codes: https://slurm.schedmd.com/job_reason_codes.html; states: man squeue.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import NamedTuple
 
-from kiwi.common.errors import UsageError
-from kiwi.common.process import CommandError
-
-# No field in it is a text that the job's owner chose.
-FORMAT = "%i|%T|%r|%u|%P|%D|%N|%n|%S|%E"
-ID = re.compile(r"[0-9]+([_+][0-9]+)?")
-
-
-class Job(NamedTuple):
-    """One line of squeue. `nodes` it has or is given, `asked` it named (-w): hostlists, "" if there are none."""
-
-    id: str
-    state: str
-    reason: str
-    user: str
-    partition: str
-    size: str
-    nodes: str
-    asked: str
-    start: str
-    dependency: str
-
-    @property
-    def unavailable(self) -> str:
-        """Return the nodes that it cannot have by its reason: a hostlist."""
-        return self.reason.partition("UnavailableNodes:")[2].rstrip(")")
+from kiwi.slurm.jobs import Job
 
 
 class Explanation(NamedTuple):
@@ -44,7 +17,7 @@ class Explanation(NamedTuple):
     todo: str
 
 
-WAIT = "Nothing to do: it starts by itself. scontrol show job {id} has Slurm's own estimate (StartTime)."
+WAIT = "Nothing to do: it starts by itself. scontrol show job {number} has Slurm's own estimate (StartTime)."
 LIMIT = "Wait until other jobs of yours end, or ask for less; an admin sees the limits with sacctmgr."
 STATES = {
     "CONFIGURING": Explanation(
@@ -54,16 +27,15 @@ STATES = {
     "COMPLETING": Explanation("it has ended, and its nodes are being tidied up", "Nothing to do."),
     "COMPLETED": Explanation("it has ended well", "Nothing to do."),
     "CANCELLED": Explanation("it was cancelled", "Submit it again if it was not meant to be."),
-    "FAILED": Explanation(
-        "it has ended with an error ({reason})", "Read its output, slurm-{id}.out where no name was given."
-    ),
+    "FAILED": Explanation("it has ended with an error ({reason})", "Read its output{output}."),
     "TIMEOUT": Explanation("it ran into its time limit", "Submit it again with more time (-t)."),
     "NODE_FAIL": Explanation("one of its nodes failed", "Submit it again; with --requeue Slurm does so by itself."),
     "OUT_OF_MEMORY": Explanation("it used more memory than it had asked for", "Submit it again with more (--mem)."),
     "PREEMPTED": Explanation(
         "it had to make room for another job", "Submit it again; with --requeue Slurm does so by itself."
     ),
-    "SUSPENDED": Explanation("it is suspended", "An admin continues it: scontrol resume {id}"),
+    "SUSPENDED": Explanation("it is suspended", "An admin continues it: scontrol resume {number}"),
+    "DEADLINE": Explanation("it could not end before its deadline", "Submit it again with a later one (--deadline)."),
     "BOOT_FAIL": Explanation("one of its nodes did not start", "Ask an admin for: reconfigure why NODE"),
 }
 # The longest prefix of the reason counts.
@@ -76,26 +48,26 @@ REASONS = {
     ),
     "DependencyNeverSatisfied": Explanation(
         "the job that it waits for ended in another way ({dependency}), so it never starts",
-        "scancel {id}, and submit it again without that dependency.",
+        "scancel {number}, and submit it again without that dependency.",
     ),
     "BeginTime": Explanation(
         "it must not begin before {start}: it was asked so, or it is a job whose node failed to start "
         "(Slurm puts such a job back for a minute)",
-        "Wait, or have it tried at once: scontrol update jobid={id} starttime=now",
+        "Wait, or have it tried at once: scontrol update jobid={number} starttime=now",
     ),
-    "JobHeldUser": Explanation("its owner holds it", "scontrol release {id}"),
-    "JobHeldAdmin": Explanation("an admin holds it", "Ask the admin, who can: scontrol release {id}"),
-    "job requeued in held state": Explanation("it was put back and is held", "scontrol release {id}"),
+    "JobHeldUser": Explanation("its owner holds it", "scontrol release {number}"),
+    "JobHeldAdmin": Explanation("an admin holds it", "Ask the admin, who can: scontrol release {number}"),
+    "job requeued in held state": Explanation("it was put back and is held", "scontrol release {number}"),
     "launch failed requeued held": Explanation(
-        "it could not be launched on its node, was put back and is held", "scontrol release {id}"
+        "it could not be launched on its node, was put back and is held", "scontrol release {number}"
     ),
     "PartitionNodeLimit": Explanation(
         "it asks for more nodes ({size}) than partition {partition} has or allows",
-        "sinfo -p {partition}; then: scontrol update jobid={id} numnodes=N",
+        "sinfo -p {partition}; then: scontrol update jobid={number} numnodes=N",
     ),
     "PartitionTimeLimit": Explanation(
         "its time limit is longer than partition {partition} allows",
-        "sinfo -p {partition} -o %l; then: scontrol update jobid={id} timelimit=TIME",
+        "sinfo -p {partition} -o %l; then: scontrol update jobid={number} timelimit=TIME",
     ),
     "PartitionDown": Explanation("partition {partition} takes jobs but starts none", "Ask an admin."),
     "PartitionInactive": Explanation("partition {partition} is closed", "Ask an admin, or use another partition (-p)."),
@@ -104,7 +76,10 @@ REASONS = {
         "sinfo -R shows why nodes are out of service. Without -w the job takes any other node.",
     ),
     "ReqNodeNotAvail, May be reserved": Explanation(
-        "the node that it names is in use, being powered down, or kept for a job before it", WAIT
+        "the node that it names is in use, being powered down, reserved, or kept for a job before it", WAIT
+    ),
+    "ReqNodeNotAvail, Reserved for maintenance": Explanation(
+        "the node that it names is reserved for maintenance", "scontrol show reservation says until when."
     ),
     "Nodes required for job are DOWN": Explanation(
         "nodes that it needs are down, drained or reserved", "sinfo -R shows why nodes are out of service."
@@ -112,16 +87,16 @@ REASONS = {
     "NodeDown": Explanation("a node that it needs is down", "sinfo -R shows why nodes are out of service."),
     "BadConstraints": Explanation(
         "no node can ever be what it asks for ({size} nodes of partition {partition})",
-        "scancel {id}; compare what it asks for with: sinfo -p {partition} -N -l",
+        "scancel {number}; compare what it asks for with: sinfo -p {partition} -N -l",
     ),
     "Reservation": Explanation("it waits for its reservation to begin", "scontrol show reservation"),
-    "ReservationDeleted": Explanation("its reservation is gone", "scancel {id}, and submit it again without it."),
+    "ReservationDeleted": Explanation("its reservation is gone", "scancel {number}, and submit it again without it."),
     "Licenses": Explanation("the licences that it asks for are in use", WAIT),
     "JobArrayTaskLimit": Explanation("as many tasks of its array run as may run at once (%N in --array)", WAIT),
     "Prolog": Explanation("its nodes are being made ready", "Nothing to do."),
     "Cleaning": Explanation("it was put back, and its last run is being tidied up", "Nothing to do."),
-    "InvalidAccount": Explanation("its account is not valid", "scontrol update jobid={id} account=NAME"),
-    "InvalidQOS": Explanation("its quality of service (QOS) is not valid", "scontrol update jobid={id} qos=NAME"),
+    "InvalidAccount": Explanation("its account is not valid", "scontrol update jobid={number} account=NAME"),
+    "InvalidQOS": Explanation("its quality of service (QOS) is not valid", "scontrol update jobid={number} qos=NAME"),
     "AccountNotAllowed": Explanation("its account may not use partition {partition}", "Use another one (-A)."),
     "QOSNotAllowed": Explanation("its QOS may not be used in partition {partition}", "Use another one (--qos)."),
     "QOS": Explanation("a limit of its QOS is reached ({reason})", LIMIT),
@@ -129,53 +104,24 @@ REASONS = {
     "Max": Explanation("a limit is reached ({reason})", LIMIT),
 }
 UNKNOWN = Explanation(
-    "Slurm says: {reason}", "man squeue explains the reason; scontrol show job {id} shows all of the job."
+    "Slurm says: {reason}", "man squeue explains the reason; scontrol show job {number} shows all of the job."
 )
 
 
-def parse(text: str) -> list[Job]:
-    """Return the jobs of `squeue -h -o FORMAT`; lines that are none are left out."""
-    rows = ([_word(cell) for cell in line.split("|")] for line in text.splitlines())
-    return [Job(*row) for row in rows if len(row) == len(Job._fields)]
-
-
-def _word(cell: str) -> str:
-    return "" if cell.strip() in ("(null)", "N/A") else cell.strip()
-
-
-def command(job: str) -> list[str]:
-    """Return the call of squeue that prints one job. Raise UsageError if `job` is no job id."""
-    if not ID.fullmatch(job):
-        raise UsageError(key="job", found=job, needs="a job id such as 42 or 42_1")
-    return ["squeue", "-h", "-a", "--states=all", "-j", job, "-o", FORMAT]
-
-
-def find(number: str, call: Callable[[list[str]], str]) -> Job:
-    """Return a job as Slurm has it; `call` runs a command and returns its output.
-
-    Raise UsageError if `number` is no job id or Slurm does not know it, and what `call` raises.
-    """
-    try:
-        found = parse(call(command(number)))
-    except CommandError as exc:
-        if "Invalid job id" not in exc.stderr:
-            raise
-        found = []
-    if not found:
-        hint = "squeue -a lists the jobs that it knows; it forgets one five minutes after its end"
-        raise UsageError(f"job: found {number}, which Slurm does not know", hint=hint)
-    return found[0]
-
-
-def explain(job: Job) -> Explanation:
-    """Return what keeps a job, and what its owner can do."""
+def explain(job: Job, output: str = "") -> Explanation:
+    """Return what keeps a job, and what its owner can do; `output` is a file of its output that is there."""
     reason = job.reason.replace("_", " ")
     known = [key for key in REASONS if reason.lower().startswith(key.lower())]
     if job.state in STATES:
         found = STATES[job.state]
     else:
-        found = REASONS[max(known, key=len)] if known else UNKNOWN
-    words = {**job._asdict(), "start": job.start.replace("T", " ") or "its time"}
+        found = REASONS[max(known, key=len)] if known and job.state == "PENDING" else UNKNOWN
+    words = {
+        **job._asdict(),
+        "number": job.number,
+        "start": job.start.replace("T", " ") or "its time",
+        "output": f": {output}" if output else ", where it wrote any",
+    }
     return Explanation(found.what.format(**words), found.todo.format(**words))
 
 

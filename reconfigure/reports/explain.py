@@ -13,7 +13,7 @@ from typing import Any
 from kiwi.common import hostlist
 from kiwi.common.errors import UnreachableError, UsageError
 from kiwi.common.words import one_line
-from kiwi.slurm import job_reasons
+from kiwi.slurm import job_reasons, jobs
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
@@ -68,7 +68,7 @@ def explain(cluster: Cluster, target: str) -> dict[str, Any]:
     known = hostlist.fold(cluster.nodeset)
     if not cluster.has_slurm:
         raise UsageError(f"why: found {target!r}; needs a node of {known}: without a Slurm partition there are no jobs")
-    if not target[:1].isdigit():
+    if not jobs.is_job(target):
         raise UsageError(f"why: found {target!r}; needs a node of {known}, or the number of a job")
     return explain_job(cluster, target)
 
@@ -84,10 +84,11 @@ def explain_nodes(cluster: Cluster, names: Sequence[str]) -> list[Explanation]:
 def explain_job(cluster: Cluster, number: str) -> dict[str, Any]:
     """Return what Slurm says of a job, with an explanation of each node that it has, was promised or asked for.
 
+    Of an array, or a heterogeneous job, the first part is the job, the `others` follow.
     Raise UsageError if Slurm does not know the job, UnreachableError if Slurm does not answer.
     """
     try:
-        job = job_reasons.find(number, lambda argv: cluster.controller.call(argv, snapshot.PATIENCE).out)
+        job, *others = jobs.find(number, lambda argv: cluster.controller.call(argv, snapshot.PATIENCE).out)
     except UnreachableError as exc:
         raise UnreachableError(str(exc), hint="reconfigure status shows whether the login node runs") from exc
     names = [name for name in _nodes_of(job, journal.read(cluster.clusterdir)[0]) if name in cluster.nodeset]
@@ -96,11 +97,12 @@ def explain_job(cluster: Cluster, number: str) -> dict[str, Any]:
         "job": job._asdict(),
         "headline": job_reasons.sentence(job),
         "next": job_reasons.explain(job).todo,
+        "others": [{"headline": job_reasons.sentence(it), "next": job_reasons.explain(it).todo} for it in others],
         "nodes": [explanation.data() for explanation in explain_nodes(cluster, names)],
     }
 
 
-def _nodes_of(job: job_reasons.Job, events: Iterable[Event]) -> list[str]:
+def _nodes_of(job: jobs.Job, events: Iterable[Event]) -> list[str]:
     """Return the nodes that a job has; if it is pending, those it asked for, lacks or had Slurm power up."""
     if job.nodes:
         return list(hostlist.expand(job.nodes))
@@ -153,7 +155,15 @@ def _headline(node: Node, history: History, slurm: SlurmNode | None, machine: st
     if slurm is None:
         words = {"": "is off: it has no machine", "running": "is up: its machine runs"}
         return words.get(machine, "is down: its machine does not run")
+    if _lost(slurm, machine):
+        job = "has a job there" if slurm.has_job else "counts on it"
+        return f"is lost: Slurm {job}, and {'its machine does not run' if machine else 'it has no machine'}"
     return next(words for holds, words in _states(slurm) if holds)
+
+
+def _lost(slurm: SlurmNode, machine: str) -> bool:
+    """Return whether Slurm counts on a machine that is not there."""
+    return slurm.power is Power.UP and not slurm.down and machine != "running"
 
 
 def _states(node: SlurmNode) -> list[tuple[bool, str]]:
@@ -190,6 +200,7 @@ def _next(node: Node, history: History, slurm: SlurmNode | None, machine: str, c
         (power is Power.POWERING_DOWN, f"it can be used again after SuspendTimeout ({site['suspend_timeout']} s)"),
         (slurm.down and power is Power.POWERED_DOWN, f"put it back: {GIVE_BACK.format(name)}"),
         (power.off, f"nothing to do: Slurm powers it up for a job; by hand: reconfigure resume {name}"),
+        (_lost(slurm, machine), "reconfigure sync: Slurm is told, so that its jobs start elsewhere"),
         (slurm.down, f"reconfigure sync; if it stays down: scontrol update nodename={name} state=resume"),
         (slurm.drained, f"when the reason is gone: {UNDRAIN.format(name)}"),
         (slurm.allocated, f"nothing to do; squeue -w {name} shows the job"),
@@ -209,7 +220,8 @@ def text(found: Mapping[str, Any]) -> str:
     """Return an explanation, as `explain` returned it, for people; of a job's nodes one line each."""
     if found["kind"] == "job":
         lines = [found["headline"], *(f"  {row['headline']}" for row in found["nodes"])]
-        return "\n".join([*lines, f"next: {found['next']}"])
+        lines.append(f"next: {found['next']}")
+        return "\n".join([*lines, *(f"{other['headline']}\nnext: {other['next']}" for other in found["others"])])
     lines = [found["headline"], *(f"  {what}: {value}" for what, value in found["now"].items()), ""]
     for step in found["story"]:
         took = "" if step["seconds"] is None else f" ({step['seconds']:.1f} s)"

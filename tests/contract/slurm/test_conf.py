@@ -105,8 +105,8 @@ def test_generic_resources_are_declared_three_times() -> None:
 
 def test_jobs_are_remembered_in_one_place() -> None:
     off, on = render(site()), render({**site(), "accounting": True})
-    assert (lines(off, "JobCompType"), lines(off, "AccountingStorageType")) == (["JobCompType=jobcomp/filetxt"], [])
-    assert lines(off, "JobCompLoc") == ["JobCompLoc=/var/spool/slurmctld/jobs"], "in the mount that outlives login"
+    assert (lines(off, "JobCompType"), lines(off, "AccountingStorageType")) == (["JobCompType=jobcomp/script"], [])
+    assert lines(off, "JobCompLoc") == ["JobCompLoc=/usr/lib/kiwi/joblog"]
     assert (lines(on, "JobCompType"), lines(on, "AccountingStorageHost")) == ([], ["AccountingStorageHost=login"])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kiwi.slurm import job_reasons
+from kiwi.slurm.jobs import Job, parse
 
 HERE = Path(__file__).parent
 RECORDED = sorted(HERE.glob("[0-9]*/jobs.txt"))
@@ -29,9 +30,9 @@ SAID = {  # recording: words of what keeps it, words of what to do
 }
 
 
-def jobs(path: Path) -> dict[str, job_reasons.Job]:
+def jobs(path: Path) -> dict[str, Job]:
     lines = (line.partition("|") for line in path.read_text().splitlines())
-    return {name: job_reasons.parse(rest)[0] for name, _, rest in lines}
+    return {name: parse(rest)[0] for name, _, rest in lines}
 
 
 def test_there_are_recordings() -> None:

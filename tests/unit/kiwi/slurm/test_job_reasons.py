@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kiwi.common.errors import UsageError
 from kiwi.slurm import job_reasons
+from kiwi.slurm.jobs import Job
 
-JOB = job_reasons.Job("42", "PENDING", "Resources", "alice", "cpu", "9", "", "", "", "")
+JOB = Job("42", "PENDING", "Resources", "alice", "cpu", "9", "", "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,11 @@ def test_the_longest_known_reason_counts(reason: str, said: str) -> None:
 
 
 def test_every_text_has_known_places_only() -> None:
-    for why in (*job_reasons.STATES.values(), *job_reasons.REASONS.values(), job_reasons.UNKNOWN):
-        shown = why.what.format(**JOB._asdict()) + why.todo.format(**JOB._asdict())
-        assert "{" not in shown
+    for job in [JOB._replace(state=state) for state in (*job_reasons.STATES, "NEW")] + [
+        JOB._replace(reason=reason) for reason in job_reasons.REASONS
+    ]:
+        why = job_reasons.explain(job)
+        assert "{" not in why.what + why.todo
 
 
 def test_a_sentence_names_job_owner_and_nodes() -> None:
@@ -39,15 +41,14 @@ def test_a_sentence_names_job_owner_and_nodes() -> None:
     assert job_reasons.sentence(job).startswith("job 42 of alice, configuring on cpu-[2-3]: it has its nodes")
 
 
-def test_lines_that_are_no_job_are_left_out() -> None:
-    assert job_reasons.parse("\nslurm_load_jobs error\n1|2\n") == []
+def test_no_file_is_named_that_is_not_there() -> None:
+    failed = JOB._replace(state="FAILED", reason="NonZeroExitCode")
+    assert job_reasons.explain(failed).todo == "Read its output, where it wrote any."
+    assert job_reasons.explain(failed, "/home/alice/slurm-42.out").todo == "Read its output: /home/alice/slurm-42.out."
 
 
-@pytest.mark.parametrize("number", ["42;reboot", "4 2", "42_", "-1", "1,2"])
-def test_a_wrong_id_is_told(number: str) -> None:
-    with pytest.raises(UsageError, match="needs a job id such as 42"):
-        job_reasons.command(number)
-
-
-def test_parts_of_arrays_have_ids_too() -> None:
-    assert job_reasons.command("42_7")[-3:] == ["42_7", "-o", job_reasons.FORMAT]
+def test_a_command_names_a_job_as_commands_take_it() -> None:
+    waiting = JOB._replace(id="51_[8-40%4]", reason="JobHeldUser")
+    assert job_reasons.explain(waiting).todo == "scontrol release 51"
+    assert job_reasons.explain(waiting._replace(id="51_8")).todo == "scontrol release 51_8"
+    assert job_reasons.explain(waiting._replace(id="51+1")).todo == "scontrol release 51"

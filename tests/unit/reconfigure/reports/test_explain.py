@@ -48,6 +48,8 @@ def seen(state: str = "", reason: str = "", machine: str = "", fault: str = "") 
         (seen("DOWN+CLOUD", "by hand", "running"), "is down: no job", "state=resume"),
         (seen("IDLE+CLOUD+DRAIN", "slow", "running"), "is drained", "state=resume"),
         (seen("IDLE+CLOUD+NOT_RESPONDING", machine="running"), "does not answer Slurm", "suspend_time"),
+        (seen("ALLOCATED+CLOUD"), "is lost: Slurm has a job there, and it has no machine", "reconfigure sync: "),
+        (seen("IDLE+CLOUD", machine="stopped"), "is lost: Slurm counts on it, and its machine", "reconfigure sync: "),
         (seen(machine="stopped", fault="it ended"), "its machine does not run", "reconfigure resume cpu-2, or bin/up"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -137,6 +139,16 @@ def test_a_job_that_was_put_back_names_the_node_that_failed(cluster: Any) -> Non
     assert "\n  cpu-2 is not up: what was last asked for it failed" in text
     assert "the host is full" in text
     assert "starttime=now" in text
+
+
+def test_each_part_of_a_job_is_told(cluster: Any) -> None:
+    part = "17+{}|PENDING|{}|alice|cpu|1||cpu-2|N/A|(null)\n"
+    cluster.says.append(part.format(1, "Resources") + part.format(0, "JobHeldUser"))
+    found = explain.explain(cluster, "17")
+    assert found["job"]["id"] == "17+0"
+    assert found["others"][0]["headline"].startswith("job 17+1 of alice, pending: it is next in line")
+    assert "scontrol release 17\njob 17+1" in explain.text(found)
+    assert explain.explain(cluster, "17+1")["others"] == []
 
 
 @pytest.mark.parametrize("target", ["nosuch", "cpu-9", ""])
