@@ -16,6 +16,7 @@ Commands = commandline.Commands
 add = commandline.add
 SITE = "YAML file laid over group_vars/all.yml: a key that it has replaces the whole value"
 DRY_RUN = "print the plan, change nothing"
+FORCE = "also where somebody loses a job or a booking by it; says who"
 
 
 def folder(options: Options) -> ClusterDir:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from kiwi.common import hostlist
 from kiwi.common.commandline import BY_HAND, complete
 from kiwi.common.errors import FAILED, OK, UsageError
 from reconfigure.cli import tables
-from reconfigure.cli.common import DRY_RUN, Commands, Options, add, print_json
+from reconfigure.cli.common import DRY_RUN, FORCE, Commands, Options, add, print_json
 from reconfigure.cli.common import cluster as cluster_of
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import journal, lock
 from reconfigure.lifecycle import setup
 from reconfigure.planning import plan, repair
 from reconfigure.planning.actions import Do, Plan
@@ -29,23 +29,46 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command = add(commands, "sync", sync, "make Terraform, machines and Slurm agree", "sync --dry-run", BY_HAND)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+    command.add_argument("--force", action="store_true", help=FORCE)
+    adopt = "first write machines that run into Terraform's state, where that was lost"
+    command.add_argument("--adopt", action="store_true", help=adopt)
     for name, does in (("resume", "make nodes"), ("suspend", "remove nodes that run no job")):
         command = add(commands, name, by_hand, does, f"{name} cpu-[2-3]", BY_HAND)
         text = "names as Slurm writes them, such as cpu-[2-3],lab-1"
         complete(command.add_argument("nodes", metavar="NODES", help=text), "_reconfigure_nodes")
         command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+        if name == "suspend":
+            command.add_argument("--force", action="store_true", help=FORCE)
 
 
 def sync(options: Options) -> int:
     """Make Terraform, machines and Slurm agree."""
 
     def decide(cluster: Cluster, observed: Observed) -> Plan:
-        return repair.sync(cluster.nodeset, observed, cluster.site.persistent())
+        return repair.sync(cluster.nodeset, observed, cluster.site.persistent(), force=options.force)
 
     cluster = cluster_of(options)
+    if options.adopt and options.dry_run:
+        raise UsageError("--adopt: found --dry-run beside it; needs to be alone: it writes the state, and nothing else")
     if not options.dry_run:
         setup.refresh_images(cluster.clusterdir, cluster.site)
+    if options.adopt:
+        _adopt(cluster)
     return _change(cluster, decide, dry_run=options.dry_run, as_json=options.json)
+
+
+def _adopt(cluster: Cluster) -> None:
+    """Write the machines that run and that Terraform does not know of into its state."""
+    with lock.locked(cluster.clusterdir, lock.WAIT):
+        cluster.terraform.mend()
+        known = cluster.terraform.instances()
+        found = [machine for machine in cluster.provider.observe() if machine.state == "running"]
+        lost = {m.name: m for m in found if m.name in cluster.nodeset and m.name not in known}
+        resources = {name: cluster.provider.resource(cluster.nodeset[name], m) for name, m in lost.items()}
+        cluster.terraform.adopt(resources)
+        if lost:
+            journal.write(cluster.clusterdir, "adopted", sorted(lost))
+        log.info("adopted: %s", hostlist.fold(lost) or "no machine: Terraform's state has all that run")
 
 
 def by_hand(options: Options) -> int:
@@ -59,13 +82,21 @@ def by_hand(options: Options) -> int:
     wishes = dict.fromkeys(names, options.command)
 
     def decide(cluster: Cluster, observed: Observed) -> Plan:
-        return plan.plan(cluster.nodeset, observed, wishes, by_hand=True)
+        return plan.plan(cluster.nodeset, observed, wishes, by_hand=True, force=force)
 
-    return _change(cluster, decide, dry_run=options.dry_run, as_json=False)
+    force = options.command == "suspend" and options.force
+    return _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names)
 
 
-def _change(cluster: Cluster, decide: Callable[[Cluster, Observed], Plan], *, dry_run: bool, as_json: bool) -> int:
-    """Observe, decide, show; under the lock and carried out unless it is a dry run."""
+def _change(
+    cluster: Cluster,
+    decide: Callable[[Cluster, Observed], Plan],
+    *,
+    dry_run: bool,
+    as_json: bool,
+    wished: Collection[str] = (),
+) -> int:
+    """Observe, decide, show; under the lock and carried out unless it is a dry run. `wished` must not wait."""
     if dry_run:
         _show(decide(cluster, cluster.observe()), as_json)
         return OK
@@ -73,20 +104,34 @@ def _change(cluster: Cluster, decide: Callable[[Cluster, Observed], Plan], *, dr
         cluster.terraform.mend()
         observed = cluster.observe()
         todo = decide(cluster, observed)
+        _say_forced(cluster, todo)
         outcome = Round(cluster, todo, observed).carry_out()
     if as_json:
         print_json({"changed": outcome.changed, **todo.data(), "failed": dict(outcome.failed)})
     else:
         _show(todo, as_json)
-    refused = todo.reasons(Do.REFUSE)
+    refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)
+    refused = {**refused, **{name: why for name, why in waits.items() if name in wished}}
     for name, reason in refused.items():
         print(f"reconfigure: {name}: refused: {reason}", file=sys.stderr)
+    for name in waits.keys() - refused.keys():
+        print(f"reconfigure: {name}: stays for now: {waits[name]}", file=sys.stderr)
     if "login" in todo.made and "login" not in outcome.failed:
         log.info("the login node is new: bin/up (main.yml) makes the machines a cluster")
     return FAILED if outcome.failed or refused else OK
 
 
-WORDS = {Do.LOST: "down, its jobs are lost", Do.REFUSE: "refused"}
+WORDS = {Do.LOST: "down, its jobs are lost"}
+
+
+def _say_forced(cluster: Cluster, todo: Plan) -> None:
+    """Say what is lost before it is: the jobs by name, since a person forced it."""
+    forced = todo.reasons(Do.FORCE)
+    for name, reason in forced.items():
+        print(f"reconfigure: {name}: forced, although {reason}", file=sys.stderr)
+    for job in (cluster.controller.jobs() if cluster.slurm(forced) else None) or ():
+        if lost := sorted(forced.keys() & job.nodes):
+            print(f"reconfigure: job {job.id} of {job.user} loses {hostlist.fold(lost)}", file=sys.stderr)
 
 
 def _show(todo: Plan, as_json: bool) -> None:

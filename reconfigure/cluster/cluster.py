@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from reconfigure.cluster import bookings
 from reconfigure.clusterdir import files, lock
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import ClusterDir
@@ -36,7 +38,7 @@ class Cluster:
         return self.site.has_slurm
 
     def observe(self) -> Observed:
-        """Observe Terraform's state, the machines and, if the login node runs, Slurm's nodes."""
+        """Observe Terraform's state, the machines and, if the login node runs, Slurm's nodes and the bookings."""
         found = Observed(
             self.terraform.instances(),
             tuple(self.provider.observe()),
@@ -45,10 +47,25 @@ class Cluster:
             written=self._written(),
             held=cooldown.held(cooldown.read(self.clusterdir), time.time()),
         )
-        if not self.has_slurm or not found.healthy("login"):
-            return found
-        remade, running = authority.remade(self.clusterdir), self.controller.running()
-        return replace(found, slurm=self.controller.nodes(), remade=remade, running=running)
+        return self.ask(found) if found.healthy("login") else found
+
+    def ask(self, found: Observed) -> Observed:
+        """Return an observation with what Slurm and the bookings say now."""
+        with ThreadPoolExecutor() as pool:  # each is a session of the one connection, and waits for its answer
+            nodes = pool.submit(self.controller.nodes) if self.has_slurm else None
+            running = pool.submit(self.controller.running) if self.has_slurm else None
+            held = pool.submit(bookings.held, self.controller) if self.has_bookings(found.state) else None
+            return replace(
+                found,
+                slurm=nodes.result() if nodes else None,
+                running=running.result() if running else frozenset(),
+                bookings=held.result() if held else None,
+                remade=authority.remade(self.clusterdir) if self.has_slurm else frozenset(),
+            )
+
+    def has_bookings(self, names: Iterable[str]) -> bool:
+        """Return whether one of the names is, or may have been, a node to book."""
+        return any(name not in self.nodeset or self.nodeset[name].role == "booking" for name in names)
 
     def _written(self) -> frozenset[str]:
         path = self.clusterdir.names

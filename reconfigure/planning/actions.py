@@ -25,6 +25,7 @@ class Do(Enum):
 
     LOST = "lost"  # Slurm is told `down`: the node's jobs are gone
     POWER_DOWN = "power_down"  # Slurm is told `power_down_force`
+    SUSPEND = "suspend"  # Slurm is told `power_down`: a job that got it in this moment keeps it
     DRAIN = "drain"  # Slurm is told `drain`: left alone for a while (cooldown)
     UNDRAIN = "undrain"
     CLEAR = "clear"  # a machine that Terraform does not know of is removed
@@ -35,11 +36,14 @@ class Do(Enum):
     CONFIGURE = "configure"
     REGISTER = "register"
     REFUSE = "refused"  # a wish is not followed; nothing is done
+    WAIT = "waits"  # a wish cannot be followed yet: who has to agree does not answer; nothing is done
+    FORCE = "forced"  # a person had it done although this is lost by it
 
 
 MADE = (Do.CREATE, Do.REPLACE)
 BROUGHT = (*MADE, Do.CONFIGURE, Do.REGISTER)
-_NOT_TOUCHING = (Do.FORGET, Do.REFUSE)
+_SAID = (Do.REFUSE, Do.WAIT, Do.FORCE)
+_NOT_TOUCHING = (Do.FORGET, *_SAID)
 _APART = (  # of each group a node has one at the most
     (Do.CREATE, Do.REPLACE, Do.DESTROY),
     (Do.DESTROY, Do.CONFIGURE),
@@ -104,7 +108,7 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether there is anything to do at all."""
-        return self.rewrite or any(action.do is not Do.REFUSE for action in self.actions)
+        return self.rewrite or any(action.do not in _SAID for action in self.actions)
 
     def data(self) -> dict[str, Any]:
         """Return the plan as plain JSON."""

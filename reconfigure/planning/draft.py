@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from reconfigure.model.node import Node
-from reconfigure.planning import cooldown
+from reconfigure.planning import cooldown, guard
 from reconfigure.planning.actions import MADE, Action, Do, Plan, check
+from reconfigure.planning.guard import Stop
 from reconfigure.planning.observed import Observed
 from reconfigure.slurm.nodes import Power, SlurmNode
 
@@ -17,8 +18,8 @@ HALF_MADE = "its machine was never wholly made"
 class Draft:
     """Decisions about the nodes of one observation; the first decision of a kind for a node counts."""
 
-    def __init__(self, nodeset: Nodeset, observed: Observed) -> None:
-        self.nodeset, self.observed = nodeset, observed
+    def __init__(self, nodeset: Nodeset, observed: Observed, *, force: bool = False) -> None:
+        self.nodeset, self.observed, self.force = nodeset, observed, force
         self._actions: dict[tuple[str, Do, str], Action] = {}
 
     def add(self, name: str, do: Do, why: str, instance: str = "") -> None:
@@ -36,13 +37,15 @@ class Draft:
     def finish(self) -> Plan:
         """Return the plan: the decisions, and what killed runs left of any node. Raise PlanError if it is not sound."""
         self._left()
+        self._guard()
         self._configure()
         self._cooldown()
         made, destroyed = self._names(*MADE), self._names(Do.DESTROY)
         state, written = self.observed.state.keys(), self.observed.written
         wanted = (state | made) - destroyed
         for name in self.observed.identities - state - made:
-            self.add(name, Do.FORGET, "it has no machine")
+            if not self.observed.runs(name):
+                self.add(name, Do.FORGET, "it has no machine")
         rewrite = written is not None and written != wanted and wanted == state
         order = list(Do)
         actions = sorted(self._actions.values(), key=lambda a: (order.index(a.do), a.node, a.instance))
@@ -60,6 +63,22 @@ class Draft:
         for machine in self.observed.machines:
             if machine.instance not in known:
                 self.add(machine.name, Do.CLEAR, "Terraform does not know its machine", machine.instance)
+
+    def _guard(self) -> None:
+        """Have every removal of a machine pass the guard: what is stopped is not done, nor is anything else there.
+
+        Leftovers that do not run are cleared all the same.
+        """
+        running = {machine.instance for machine in self.observed.machines if machine.state == "running"}
+        cleared = {name for name, do, instance in self._actions if do is Do.CLEAR and instance in running}
+        lost = guard.unexplained(self.observed, cleared)
+        for name in sorted(self._names(*MADE, Do.DESTROY) | cleared):
+            found = Stop(lost) if lost and name in cleared else guard.stop(self.nodeset, self.observed, name)
+            if found is not None and self.force:
+                self.add(name, Do.FORCE, found.why)
+            elif found is not None:
+                self._actions = {k: a for k, a in self._actions.items() if a.node != name or _leftover(a, running)}
+                self.add(name, Do.WAIT if found.passing else Do.REFUSE, found.why)
 
     def _configure(self) -> None:
         """Decide which machines are configured: none where the login node is made anew, since main.yml does it."""
@@ -82,6 +101,11 @@ class Draft:
         for name, node in (self.observed.slurm or {}).items():
             if node.drained and cooldown.MARK in node.reason and name not in held:
                 self.add(name, Do.UNDRAIN, "its cooldown is over")
+
+
+def _leftover(action: Action, running: Collection[str]) -> bool:
+    """Return whether an action removes what is left of a machine that does not run."""
+    return action.do is Do.CLEAR and action.instance not in running
 
 
 def _half_configured(observed: Observed, name: str) -> bool:

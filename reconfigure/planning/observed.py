@@ -18,7 +18,8 @@ class Observed:
     were made while Slurm was away; `running` are nodes on which Slurm believes a
     job runs. `identities` are nodes that have keys here, `written` the names that
     Terraform is told shall exist (None: the same as the state), `held` nodes that
-    failed and are left alone, with the reason.
+    failed and are left alone, with the reason. `bookings` are nodes that somebody
+    holds, with a sentence that says who and until when (None: not asked, or no answer).
     """
 
     state: Mapping[str, Instance]
@@ -30,6 +31,7 @@ class Observed:
     identities: frozenset[str] = frozenset()
     written: frozenset[str] | None = None
     held: Mapping[str, str] = field(default_factory=dict)
+    bookings: Mapping[str, str] | None = None
 
     def healthy(self, name: str) -> bool:
         """Return whether a node is in Terraform's state, whole, and its machine runs."""
@@ -38,6 +40,10 @@ class Observed:
 
     def _runs(self, name: str, instance: str) -> bool:
         return any(m.name == name and m.instance == instance and m.state == "running" for m in self.machines)
+
+    def runs(self, name: str) -> bool:
+        """Return whether any machine of that name runs, also one that Terraform does not know of."""
+        return any(m.name == name and m.state == "running" for m in self.machines)
 
     def slurm_node(self, name: str) -> SlurmNode | None:
         """Return a node as Slurm has it; None where it has none of that name, or does not answer."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from kiwi.common import hostlist
 from reconfigure.model.request import Request
+from reconfigure.planning import guard
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.draft import Draft, Nodeset
 from reconfigure.planning.observed import Observed
@@ -17,7 +18,6 @@ from reconfigure.slurm.nodes import Power
 
 ASKED = "Slurm asked for it"
 AWAITED = "Slurm is powering it up, and it is not there"
-SILENT = "Slurm does not answer, so a job may run there; when it answers again (bin/up brings it back), try again"
 NO_LOGIN = "the login node does not run; bin/up brings it back"
 
 
@@ -29,13 +29,16 @@ def merge(requests: Iterable[Request]) -> dict[str, str]:
     return wishes
 
 
-def plan(nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_hand: bool = False) -> Plan:
+def plan(
+    nodeset: Nodeset, observed: Observed, wishes: Mapping[str, str], *, by_hand: bool = False, force: bool = False
+) -> Plan:
     """Decide about the wished nodes, and about what a killed run left of any.
 
     `wishes` are kinds of requests by node. `by_hand`: they are a person's, so
-    Slurm has to be told of them, and what Slurm waits for is left to it.
+    Slurm has to be told of them, and what Slurm waits for is left to it. `force`: they are
+    followed although somebody loses a job or a booking by it (guard.py).
     """
-    draft = Draft(nodeset, observed)
+    draft = Draft(nodeset, observed, force=force)
     for name, kind in sorted(wishes.items()):
         if name in nodeset:
             _RULES[kind](draft, name, kind, by_hand)
@@ -71,7 +74,7 @@ def _reboot(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
     if draft.nodeset[name].role != "slurm":
         draft.add(name, Do.REFUSE, "only nodes of Slurm partitions are made anew by a reboot")
     elif node is not None and node.allocated:
-        draft.add(name, Do.REFUSE, _allocated(node.state))
+        draft.add(name, Do.REFUSE, guard.allocated(node))
     elif node is not None and node.power.off:
         draft.add(name, Do.REFUSE, f"it is powered down (Slurm has it {node.state})")
     else:
@@ -84,14 +87,11 @@ def _remove(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
     if draft.nodeset[name].role == "login":
         draft.add(name, Do.REFUSE, "the login node stays as long as the cluster; see `reconfigure down`")
         return
-    if by_hand and observed.slurm is None and draft.nodeset[name].role == "slurm":
-        draft.add(name, Do.REFUSE, SILENT)  # silence is no consent
-        return
     awaited = observed.awaited(name) and not by_hand
     if awaited:
         bring(draft, name, AWAITED)  # the wish before this one, which this one must not undo
-    if node is not None and node.allocated:
-        draft.add(name, Do.REFUSE, _allocated(node.state))
+    if node is not None and node.allocated and not draft.force:
+        draft.add(name, Do.REFUSE, guard.allocated(node))
     elif node is not None and not by_hand and (awaited or (not node.down and not node.power.off)):
         draft.add(name, Do.REFUSE, f"Slurm wants it up again (it has it {node.state})")
     else:
@@ -104,13 +104,9 @@ def _destroy(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
         given_up = "it did not come up within ResumeTimeout"
         draft.add(name, Do.DESTROY, given_up if kind == "resume_fail" else "asked to be removed")
     if by_hand and kind == "suspend" and node is not None and not node.power.off:
-        draft.add(name, Do.POWER_DOWN, "suspended by hand (reconfigure suspend)")
+        draft.add(name, Do.POWER_DOWN if draft.force else Do.SUSPEND, "suspended by hand (reconfigure suspend)")
     if kind == "resume_fail" and node is not None and node.down and node.power is Power.POWERED_DOWN:
         draft.add(name, Do.POWER_DOWN, "it did not come up within ResumeTimeout")
-
-
-def _allocated(state: str) -> str:
-    return f"it is allocated to a job (Slurm has it {state}); end the job first"
 
 
 _RULES: Mapping[str, Callable[[Draft, str, str, bool], None]] = {

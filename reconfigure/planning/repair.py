@@ -13,9 +13,12 @@ from reconfigure.slurm.nodes import Power, SlurmNode
 DISK_FULL = "SlurmdSpoolDir is full"  # why slurmd drains its node; it does so again where it still is
 
 
-def sync(nodeset: Nodeset, observed: Observed, persistent: Collection[str]) -> Plan:
-    """Decide about every node; `persistent` are those that are always up, the login node among them."""
-    draft = Draft(nodeset, observed)
+def sync(nodeset: Nodeset, observed: Observed, persistent: Collection[str], *, force: bool = False) -> Plan:
+    """Decide about every node; `persistent` are those that are always up, the login node among them.
+
+    `force`: also what somebody loses a job or a booking by (guard.py).
+    """
+    draft = Draft(nodeset, observed, force=force)
     slurm = observed.slurm or {}
     for name in sorted({*persistent, *observed.state, *slurm}):
         node = slurm.get(name)
@@ -41,7 +44,7 @@ def _keep(draft: Draft, name: str, node: SlurmNode | None) -> None:
     if not observed.healthy(name):
         draft.make(name, "it is always up, and has no machine that runs")
         return
-    if name in observed.new:
+    if name in observed.new and not (node is not None and node.runs_job):
         draft.add(name, Do.CONFIGURE, "it was made and never configured")
     if node is not None and node.power not in (Power.UP, Power.POWERING_DOWN):
         draft.add(name, Do.REGISTER, "it is always up, and Slurm does not have it so")
@@ -53,7 +56,7 @@ def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
     A node that is set DOWN loses its jobs at once (scontrol(1)); power_down_force alone leaves them.
     """
     observed, made = draft.observed, draft.has(name, *MADE)
-    gone = not made and (draft.has(name, Do.DESTROY) or name not in observed.state)
+    gone = not made and (draft.has(name, Do.DESTROY) or not (name in observed.state or observed.runs(name)))
     lost = name in observed.running and (gone or made or name in observed.remade)
     if lost or (gone and node.completing):
         draft.add(name, Do.LOST, "its machine died (reconfigure sync)")

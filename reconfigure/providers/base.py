@@ -8,7 +8,9 @@ tests/contract/terraform/test_provider.py is what every provider must pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from reconfigure.model.node import Node
 
 STATES = ("running", "stopped", "error")
 
@@ -44,6 +46,12 @@ class Provider(Protocol):
 
     def observe(self) -> tuple[Machine, ...]:
         """All machines and leftovers of machines of the cluster, by name."""
+
+    def resource(self, node: Node, machine: Machine) -> dict[str, Any]:
+        """Return a running machine as Terraform's state has one: `type`, `provider` and `attributes` of its resource.
+
+        Raise KiwiError where what it was made from is not known any more.
+        """
 
     def clear(self, name: str, instance: str | None = None) -> None:
         """Remove one instance of a node, or all of that name; nothing to do where there is none."""

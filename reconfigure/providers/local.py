@@ -15,11 +15,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kiwi.common import process
-from kiwi.common.errors import UsageError
+from kiwi.common.errors import KiwiError, UsageError
 from kiwi.common.process import CommandError
 from reconfigure.clusterdir import paths
+from reconfigure.model.node import Node
 from reconfigure.providers.base import Machine
 
 SLURM_UID = 64030  # Debian's slurm, fixed by the distribution
@@ -66,6 +68,28 @@ class LocalProvider:
         folders = sorted((self.folder / "machines").glob("*.*"), key=lambda folder: folder.name.lstrip("."))
         return tuple(self._machine(folder) for folder in folders)
 
+    def resource(self, node: Node, machine: Machine) -> dict[str, Any]:
+        """Return a running machine as terraform/local/node has one. Raise KiwiError where its image is gone."""
+        network = ipaddress.IPv4Network(self.subnet)
+        images = sorted((self.root / "images").glob(f"*-{machine.image[:12]}"))
+        if not machine.image or not images:
+            raise KiwiError(f"{machine.name}: the image {machine.image or '?'} that it was made from is not there")
+        triggers = {"address": f"{node.address}/{network.prefixlen}", "image": machine.image}
+        values = {
+            "home": str(self.folder),
+            "cluster": self.cluster,
+            "name": node.name,
+            "role": node.role,
+            "address": triggers["address"],
+            "gateway": str(network[1]),
+            "image": str(images[0]),
+            "hash": machine.image,
+        }
+        kept = _dynamic(values)
+        attributes = {"id": machine.instance, "input": kept, "output": kept, "triggers_replace": _dynamic(triggers)}
+        provider = 'provider["terraform.io/builtin/terraform"]'
+        return {"type": "terraform_data", "provider": provider, "attributes": attributes}
+
     def clear(self, name: str, instance: str | None = None) -> None:
         """End and remove one instance of a node, or all of that name."""
         self._script("machine.sh", "clear", {"KIWI_NAME": name, "KIWI_INSTANCE": instance or ""})
@@ -104,6 +128,11 @@ class LocalProvider:
     def _script(self, script: str, command: str, values: Mapping[str, str]) -> None:
         env = {"PATH": PATH, "KIWI_HOME": str(self.folder), "KIWI_CLUSTER": self.cluster, **values}
         process.run(["bash", str(self._path(script)), command], env=env, timeout=120)
+
+
+def _dynamic(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return a mapping of texts as Terraform's state holds a value of any type."""
+    return {"value": dict(values), "type": ["object", dict.fromkeys(values, "string")]}
 
 
 def _record(path: Path) -> tuple[str, int, int]:

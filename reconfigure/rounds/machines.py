@@ -20,29 +20,30 @@ LITTLE_ROOM = 4 << 20  # bytes for anything that Terraform does: its state is wr
 def make_and_remove(context: Context) -> Result:
     """Apply the plan's targets; a node that fails stops no other, what is no node's fault fails all of them."""
     plan, clusterdir = context.plan, context.cluster.clusterdir
-    if not plan.targets:
-        context.write_names(plan.wanted)
+    targets, stay = context.well(plan.targets), context.failed.keys() & set(plan.of(Do.DESTROY))
+    if not targets:
+        context.write_names({*plan.wanted, *stay})
         return Result()
-    with context.step("terraform", plan.targets) as notes:
-        notes.update(create=plan.of(Do.CREATE), replace=plan.of(Do.REPLACE), destroy=plan.of(Do.DESTROY))
+    with context.step("terraform", targets) as notes:
+        notes.update({do.value: context.well(plan.of(do)) for do in (Do.CREATE, Do.REPLACE, Do.DESTROY)})
         try:
             files.require_room(clusterdir.path, ROOM if plan.made else LITTLE_ROOM)
-            context.write_names(plan.wanted)
+            context.write_names({*plan.wanted, *stay})
             _prepare(context)
-            applied = _apply_targets(context)
+            applied = _apply_targets(context, targets)
         except (KiwiError, OSError) as exc:
             applied = Applied(faults=(_sentence(exc),))
         notes["failed"] = applied.failed
     failed = dict(applied.failed)
     if applied.faults:
-        failed = dict.fromkeys(plan.targets, "; ".join(applied.faults)) | failed
-    authority.forget(clusterdir, set(plan.of(Do.DESTROY)) - failed.keys())
+        failed = dict.fromkeys(targets, "; ".join(applied.faults)) | failed
+    authority.forget(clusterdir, set(plan.of(Do.DESTROY)) - failed.keys() - stay)
     return Result(True, failed, applied.impossible)
 
 
 def _prepare(context: Context) -> None:
     """Make this host and the identities of new machines ready."""
-    clusterdir, made = context.cluster.clusterdir, context.plan.made
+    clusterdir, made = context.cluster.clusterdir, context.well(context.plan.made)
     if made:
         context.cluster.provider.prepare()
     for name in made:
@@ -54,9 +55,8 @@ def _prepare(context: Context) -> None:
         authority.mark_configured(clusterdir, authority.unconfigured(clusterdir))
 
 
-def _apply_targets(context: Context) -> Applied:
-    """Apply the plan's targets; nodes that cannot be planned for fail, the others go on."""
-    targets = context.plan.targets
+def _apply_targets(context: Context, targets: Sequence[str]) -> Applied:
+    """Apply these targets of the plan; nodes that cannot be planned for fail, the others go on."""
     try:
         return _apply(context, targets)
     except TerraformError:

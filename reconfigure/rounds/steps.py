@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from reconfigure.planning import cooldown
+from kiwi.common.process import CommandError
+from reconfigure.planning import cooldown, guard
 from reconfigure.planning.actions import Do
 from reconfigure.rounds import failures, machines, playbook, wait_ssh
 from reconfigure.rounds.context import Context, Result
@@ -30,20 +31,50 @@ class Step(NamedTuple):
 
 def set_states(context: Context) -> Result:
     """Tell Slurm which nodes are lost, given up, left alone or given back."""
-    states = ((Do.LOST, "down"), (Do.POWER_DOWN, "power_down_force"), (Do.DRAIN, "drain"))
+    states = (
+        (Do.LOST, "down"),
+        (Do.POWER_DOWN, "power_down_force"),
+        (Do.SUSPEND, "power_down"),
+        (Do.DRAIN, "drain"),
+    )
     changed = [context.set_state(context.plan.reasons(do), state) for do, state in states]
     changed.append(context.set_state(dict.fromkeys(context.plan.of(Do.UNDRAIN), ""), "undrain"))
     return Result(any(changed))
 
 
+def ask_again(context: Context) -> Result:
+    """Have the guard judge once more what is to be removed: somebody may have got it since the plan was made."""
+    plan, cluster = context.plan, context.cluster
+    running = {machine.instance for machine in context.observed.machines if machine.state == "running"}
+    names = {action.node for action in plan.actions if action.do is Do.CLEAR and action.instance in running}
+    names |= {name for name in plan.of(Do.DESTROY) if context.observed.runs(name)}
+    names -= {*plan.brought, *plan.of(Do.FORCE)}
+    if not names:
+        return Result()
+    now = cluster.ask(context.observed)
+    stops = {name: found for name in sorted(names) if (found := guard.stop(cluster.nodeset, now, name))}
+    return Result(failed={name: f"not removed: {found.why}" for name, found in stops.items()})
+
+
 def clear(context: Context) -> Result:
-    """Remove machines that Terraform does not know of."""
-    found = [action for action in context.plan.actions if action.do is Do.CLEAR]
+    """Remove machines that Terraform does not know of; one that cannot be removed is its node's failure."""
+    found = [action for action in context.plan.actions if action.do is Do.CLEAR and action.node not in context.failed]
+    failed = dict[str, str]()
     for action in found:
         with context.step("clear", [action.node]) as notes:
             notes["instance"] = action.instance
-            context.cluster.provider.clear(action.node, action.instance)
-    return Result(bool(found))
+            failed |= _cleared(context, action.node, action.instance)
+    return Result(bool(found), failed)
+
+
+def _cleared(context: Context, name: str, instance: str | None) -> dict[str, str]:
+    """Remove a node's machine; return why that failed, by node."""
+    try:
+        context.cluster.provider.clear(name, instance)
+    except (CommandError, OSError) as exc:
+        why = exc.stderr.strip() if isinstance(exc, CommandError) else str(exc)
+        return {name: f"its machine could not be removed: {why.splitlines()[-1] if why else 'no reason given'}"}
+    return {}
 
 
 def forget_keys(context: Context) -> Result:
@@ -96,15 +127,18 @@ def clean_up(context: Context) -> Result:
     broken, cluster = sorted(context.failed.keys() & context.plan.brought), context.cluster
     if not broken:
         return Result()
-    with context.step("cleanup", broken):
+    with context.step("cleanup", broken) as notes:
         state = cluster.terraform.instances()
+        stays = dict[str, str]()
         for name in broken:
-            cluster.provider.clear(name, state[name].id if name in state else None)
-        context.write_names(state.keys() - set(broken))
-        if there := [name for name in broken if name in state]:
+            stays |= _cleared(context, name, state[name].id if name in state else None)
+        notes["failed"] = stays
+        gone = [name for name in broken if name not in stays]
+        context.write_names(state.keys() - set(gone))
+        if there := [name for name in gone if name in state]:
             terraform.check(cluster.terraform.plan(there), (), there)
             cluster.terraform.apply()
-        authority.forget(cluster.clusterdir, broken)
+        authority.forget(cluster.clusterdir, gone)
     return Result()
 
 
@@ -134,6 +168,7 @@ def forget_remade(context: Context) -> Result:
 
 STEPS = (
     Step("slurm", set_states),
+    Step("guard", ask_again),
     Step("clear", clear),
     Step("forget", forget_keys),
     Step("terraform", machines.make_and_remove),

@@ -17,7 +17,9 @@ from kiwi.common.process import Child, CommandError, Result
 from reconfigure.clusterdir import ssh_options
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
+from reconfigure.slurm import jobs
 from reconfigure.slurm import nodes as slurm_nodes
+from reconfigure.slurm.jobs import Job
 from reconfigure.slurm.nodes import SlurmNode
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,14 @@ class Controller:
         except (UnreachableError, CommandError, UsageError) as exc:
             log.debug("Slurm does not answer: %s", exc)
             return frozenset()
+
+    def jobs(self) -> tuple[Job, ...] | None:
+        """Return Slurm's jobs, running and pending; None if Slurm does not answer, or not with jobs."""
+        try:
+            return jobs.parse(self.call(jobs.SQUEUE).out)
+        except (UnreachableError, CommandError, ValueError) as exc:
+            log.debug("Slurm does not answer: %s", exc)
+            return None
 
     def set_state(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
         """Set a state of nodes; return why Slurm refused, None where it did not."""

@@ -106,6 +106,11 @@ class SlurmNode:
         return self.has_job and not self.power.off
 
     @property
+    def runs_job(self) -> bool:
+        """Whether a job may run on it now; POWER_DOWN alone waits for the end of that job (scontrol(1))."""
+        return self.has_job and not self.flags & {"POWERED_DOWN", "POWERING_DOWN", "POWERING_UP", "POWER_UP"}
+
+    @property
     def completing(self) -> bool:
         """Whether Slurm waits until a job's processes on it are gone."""
         return "COMPLETING" in self.flags

@@ -6,11 +6,13 @@ that the events of an apply are read as they come.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 import sys
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,23 +94,49 @@ class Terraform:
         return terraform_events.instances(json.loads(self._run(argv("show", json=IsFlagged))))
 
     def keep(self) -> None:
-        """Copy the state: Terraform writes it in place, so a kill or a full disk may leave half of it."""
+        """Copy the state: Terraform writes it in place, so a kill or a full disk may leave half of it.
+
+        It is copied before and after each apply, so the copy has all machines but those of an apply under way.
+        """
         if self._state.exists():
             files.write(self._kept, self._state.read_text(encoding="utf-8"))
 
     def mend(self) -> bool:
-        """Put the copy back where the state is broken; return whether it was. Only under the lock.
+        """Put the copy back where the state is broken, lost or names nothing any more; return whether it was put back.
 
-        Machines that were made since then are unknown to it, and are cleared.
+        Only under the lock. Where a person removed all machines through Terraform, the copy names machines that are
+        gone, which are found dead.
         """
-        if not self._state.exists() or _sound(self._state):
+        state, kept = _resources(self._state), _resources(self._kept)
+        if state or (state is not None and not kept) or (kept is None and not self._state.exists()):
             return False
-        log.warning("%s is broken; taking %s", self._state, self._kept.name if _sound(self._kept) else "none")
-        if _sound(self._kept):
+        what = "lost" if not self._state.exists() else "broken" if state is None else "empty"
+        log.warning("%s is %s; taking %s", self._state, what, "none" if kept is None else self._kept.name)
+        if kept is not None:
             files.write(self._state, self._kept.read_text(encoding="utf-8"))
         else:
-            self._state.unlink()
+            self._state.rename(self._state.with_name("broken.tfstate"))
         return True
+
+    def adopt(self, resources: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the resource `machine` of nodes into the state, which has none of them. Only under the lock.
+
+        The format is version 4 of https://developer.hashicorp.com/terraform/internals/json-format's state file:
+        what `terraform state pull` prints.
+        """
+        if not resources:
+            return
+        empty = {"version": 4, "terraform_version": "1.9.0", "serial": 0, "lineage": str(uuid.uuid4()), "outputs": {}}
+        state: dict[str, Any] = empty
+        if self._state.exists():
+            state = json.loads(self._state.read_text(encoding="utf-8"))
+        known = [
+            r for r in state.get("resources") or [] if terraform_events.node_of(f"{r.get('module')}.") not in resources
+        ]
+        made = [_resource(name, resource) for name, resource in sorted(resources.items())]
+        changed = {**state, "serial": state["serial"] + 1, "resources": known + made}
+        files.write(self._state, json.dumps(changed, indent=2))
+        self.keep()
 
     @property
     def _state(self) -> Path:
@@ -145,6 +173,8 @@ class Terraform:
                 failed, faults = self._follow(lines(events, child))
             finally:
                 code = process.stop(child, grace=15)
+                with contextlib.suppress(OSError):  # a full disk, say: the copy from before it stays
+                    self.keep()
         if code != 0 and not failed and not faults:
             faults = [complaints.read_text(encoding="utf-8").strip() or f"Terraform {process.ended(code)}"]
         return Applied(failed, tuple(faults))
@@ -164,12 +194,19 @@ class Terraform:
         return failed, faults
 
 
-def _sound(state: Path) -> bool:
-    """Return whether a file holds a whole state."""
+def _resources(state: Path) -> int | None:
+    """Return how many resources a file with a state has; None where it is none, or not whole."""
     try:
-        return "resources" in json.loads(state.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
+        return len(json.loads(state.read_text(encoding="utf-8"))["resources"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _resource(name: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the machine of a node as an entry of the state."""
+    instance = {"schema_version": 0, "attributes": resource["attributes"], "sensitive_attributes": []}
+    place = {"module": f'module.node["{name}"]', "mode": "managed", "name": "machine"}
+    return {**place, "type": resource["type"], "provider": resource["provider"], "instances": [instance]}
 
 
 def lines(path: Path, child: process.Child[str]) -> Iterator[str]:

@@ -48,6 +48,7 @@ class Worker:
         self._clusterdir, self._cluster = clusterdir, cluster
         self._wake = threading.Event()
         self._stray_since: Mapping[tuple[str, str], float] = {}
+        self._refused: Mapping[str, tuple[str, list[str]]] = {}
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raise BusyError if a worker runs already."""
@@ -112,22 +113,29 @@ class Worker:
                 waiting.append(self._removal(strays))
                 wishes = plan.merge(waiting)
             todo = plan.plan(cluster.nodeset, observed, wishes)
-            refused = todo.reasons(Do.REFUSE)
-            for name, reason in refused.items():
-                log.warning("%s: %s", name, reason)
-                journal.write(self._clusterdir, "refused", [name], reason=reason, requests=_of(waiting, name))
+            refused = {**todo.reasons(Do.REFUSE), **todo.reasons(Do.WAIT)}
+            self._say(refused, waiting)
             if true := wishes.keys() - todo.touched - refused.keys():
                 journal.write(self._clusterdir, "nothing", true, requests=_of(waiting, *true))
-            stay: Mapping[str, str] = {}
+            stay = {name: why for name, why in todo.reasons(Do.WAIT).items() if name in wishes}
             if todo.changes:
                 _log(waiting, todo)
                 failed = Round(cluster, todo, observed, waiting).carry_out().failed
-                stay = {name: failed[name] for name in todo.of(Do.DESTROY) if name in failed}
+                stay |= {name: failed[name] for name in todo.of(Do.DESTROY) if name in failed}
             if observed.slurm is not None:
                 cooldown.freed(self._clusterdir, now)
             queue.finish(request for request in waiting if not _unfinished(request, stay))
             if stay:
                 raise KiwiError(f"{hostlist.fold(stay)}: not removed: {'; '.join(dict.fromkeys(stay.values()))}")
+
+    def _say(self, refused: Mapping[str, str], waiting: Sequence[Request]) -> None:
+        """Log and journal what is not done, but not what was said in the round before."""
+        said = {name: (reason, _of(waiting, name)) for name, reason in refused.items()}
+        for name, (reason, ids) in said.items():
+            if self._refused.get(name) != (reason, ids):
+                log.warning("%s: %s", name, reason)
+                journal.write(self._clusterdir, "refused", [name], reason=reason, requests=ids)
+        self._refused = said
 
     def _removal(self, strays: Collection[str]) -> Request:
         """Return the worker's own wish, as Slurm's would be; not stored, since the next round finds what is left."""

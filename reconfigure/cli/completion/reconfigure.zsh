@@ -146,6 +146,7 @@ _shtab_reconfigure_status_defaults_added=0
 _shtab_reconfigure_suspend_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--dry-run[print the plan, change nothing]"
+  "--force[also where somebody loses a job or a booking by it\; says who]"
   ":names as Slurm writes them, such as cpu-\[2-3\],lab-1:_reconfigure_nodes"
 )
 
@@ -156,6 +157,8 @@ _shtab_reconfigure_sync_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[print the result as JSON]"
   "--dry-run[print the plan, change nothing]"
+  "--force[also where somebody loses a job or a booking by it\; says who]"
+  "--adopt[first write machines that run into Terraform\'s state, where that was lost]"
 )
 
 # guard to ensure default positional specs are added only once per session

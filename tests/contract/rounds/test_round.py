@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from kiwi.common.process import CommandError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning import plan, repair
+from reconfigure.providers.base import Machine
 from reconfigure.rounds import machines, playbook, progress, wait_ssh
 from reconfigure.rounds import round as rounds
 from reconfigure.slurm import controller
@@ -30,7 +32,8 @@ def test_made_then_removed(with_login: Cluster) -> None:
     assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}) == rounds.Outcome({}, True)
     assert made(with_login) == {"login", "cpu-1", "cpu-2"}
     assert authority.unconfigured(with_login.clusterdir) == set()
-    with_login.controller.nodes = lambda: None  # type: ignore[method-assign]
+    off = SlurmNode("cpu-1", "IDLE", frozenset({"CLOUD", "POWERING_DOWN"}))
+    with_login.controller.nodes = lambda: {"cpu-1": off}  # type: ignore[method-assign]
     do(with_login, {"cpu-1": "suspend"})
     assert made(with_login) == {"login", "cpu-2"}
     assert not with_login.clusterdir.identity("cpu-1").exists()
@@ -63,6 +66,7 @@ def test_one_that_fails_is_removed_and_told(with_login: Cluster, monkeypatch: py
     assert do(with_login, {"cpu-1": "resume"}).failed == {}
 
 
+SUSPENDED = "suspended by hand (reconfigure suspend)"
 DETAIL = {
     "jobs": [{"job_id": 7, "nodes_resume": "cpu-[1-2]"}, {"job_id": 8, "nodes_resume": "cpu-1"}],
     "all_nodes_resume": "cpu-[1-2]",
@@ -137,8 +141,52 @@ def test_a_broken_state_is_taken_from_its_copy(with_login: Cluster) -> None:
     do(with_login, {"cpu-1": "resume"})
     with_login.clusterdir.state.write_text(with_login.clusterdir.state.read_text()[:100])
     assert with_login.terraform.mend()
-    assert made(with_login) == {"login"}
+    assert made(with_login) == {"login", "cpu-1"}
     assert not with_login.terraform.mend()
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "another's"])
+def test_a_lost_state_is_taken_from_its_copy(with_login: Cluster, how: str) -> None:
+    state = with_login.clusterdir.state
+    before = json.loads(state.read_text())["resources"]
+    if how == "gone":
+        state.unlink()
+    else:
+        state.write_text("" if how == "empty" else json.dumps({"version": 4, "resources": []}))
+    assert with_login.terraform.mend()
+    assert json.loads(state.read_text())["resources"] == before
+
+
+def test_a_job_that_comes_in_between_keeps_its_node(with_login: Cluster) -> None:
+    """Slurm gave an idle node to a job between the plan and the end of its machine."""
+    do(with_login, {"cpu-1": "resume", "cpu-2": "resume"})
+    observed = with_login.observe()
+    todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "suspend", "cpu-2": "suspend"}, by_hand=True)
+    taken = SlurmNode("cpu-1", "MIXED", frozenset({"CLOUD", "POWER_DOWN"}))
+    with_login.controller.nodes = lambda: {"cpu-1": taken}  # type: ignore[method-assign]
+    outcome = rounds.Round(with_login, todo, observed).carry_out()
+    assert "allocated to a job" in outcome.failed["cpu-1"]
+    assert made(with_login) == {"login", "cpu-1"}
+    assert with_login.clusterdir.identity("cpu-1").exists()
+    assert json.loads(with_login.clusterdir.names.read_text())["nodes"] == ["cpu-1", "login"]
+    assert with_login.controller.told == [(("cpu-1", "cpu-2"), "power_down", SUSPENDED)]  # type: ignore[attr-defined]
+
+
+def test_a_machine_that_cannot_be_cleared_is_its_nodes_failure(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended every later round of the worker."""
+
+    def stuck(name: str, instance: str | None = None) -> None:
+        raise CommandError(["machine.sh"], 1, "machine cpu-2: its processes do not end: 7 8\n")
+
+    left = Machine("cpu-2", "old", "", "error", "the creation of cpu-2 did not finish")
+    found = with_login.provider.observe()
+    monkeypatch.setattr(with_login.provider, "observe", lambda: (*found, left))
+    monkeypatch.setattr(with_login.provider, "clear", stuck)
+    outcome = do(with_login, {"cpu-1": "resume", "cpu-2": "resume"})
+    assert outcome.failed == {"cpu-2": "its machine could not be removed: machine cpu-2: its processes do not end: 7 8"}
+    assert made(with_login) == {"login", "cpu-1"}
 
 
 def test_one_that_cannot_be_planned_stops_no_other(with_login: Cluster) -> None:

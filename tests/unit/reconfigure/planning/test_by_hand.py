@@ -1,11 +1,10 @@
-"""Decisions about what a person asks for: Slurm has to be told, and nothing is taken from it while it is silent."""
+"""Decisions about what a person asks for: Slurm has to be told."""
 
 from __future__ import annotations
 
 import pytest
 
 from reconfigure.planning import plan
-from reconfigure.planning.actions import Do
 from reconfigure.planning.observed import Observed
 from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed, shown
 
@@ -22,7 +21,7 @@ from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed
         pytest.param(
             {"cpu-2": "suspend"},
             observed("login", "cpu-2", states={"cpu-2": UP}),
-            {"destroy": ("cpu-2",), "power_down": {"cpu-2": "suspended by hand (reconfigure suspend)"}},
+            {"destroy": ("cpu-2",), "suspend": ("cpu-2",)},
             id="suspend",
         ),
         pytest.param(
@@ -35,12 +34,3 @@ from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed
 )
 def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: Observed, expected: dict[str, object]) -> None:
     assert shown(plan.plan(NODESET, seen, wishes, by_hand=True)) == expected
-
-
-def test_nobody_removes_a_node_by_hand_while_slurm_is_silent() -> None:
-    """`reconfigure suspend` destroyed a node with a job while slurmctld did not answer."""
-    found = plan.plan(
-        NODESET, observed("login", "cpu-2", "lab-1"), {"cpu-2": "suspend", "lab-1": "suspend"}, by_hand=True
-    )
-    assert found.of(Do.DESTROY) == ("lab-1",)  # no node of Slurm's
-    assert "Slurm does not answer" in found.reasons(Do.REFUSE)["cpu-2"]

@@ -31,14 +31,17 @@ def observed(
     running: tuple[str, ...] = (),
     identities: tuple[str, ...] = (),
     written: tuple[str, ...] | None = None,
+    booked: dict[str, str] | None = None,
+    silent: bool = False,
 ) -> Observed:
-    """Machines of these names run; `dead` and `tainted` ones are in the state too."""
+    """Machines of these names run; `dead` and `tainted` ones are in the state too. `silent`: no scheduler answers."""
     state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
     machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
     machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
-    nodes = {name: slurm_node(name, value) for name, value in (states or {}).items()} or None
+    nodes = None if silent else {name: slurm_node(name, value) for name, value in (states or {}).items()}
     marks = (frozenset(given) for given in (new, remade, running, identities))
-    return Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
+    seen = Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
+    return replace(seen, bookings=None if silent else booked or {})
 
 
 def slurm_node(name: str, text: str) -> SlurmNode:
