@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from kiwi.common import hostlist
 from kiwi.common.commandline import BY_HAND, complete
@@ -112,10 +112,8 @@ def _change(
         _show(todo, as_json)
     refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)
     refused = {**refused, **{name: why for name, why in waits.items() if name in wished}}
-    for name, reason in refused.items():
-        print(f"reconfigure: {name}: refused: {reason}", file=sys.stderr)
-    for name in waits.keys() - refused.keys():
-        print(f"reconfigure: {name}: stays for now: {waits[name]}", file=sys.stderr)
+    _complain("refused: ", refused)
+    _complain("stays for now: ", {name: why for name, why in waits.items() if name not in refused})
     if "login" in todo.made and "login" not in outcome.failed:
         log.info("the login node is new: bin/up (main.yml) makes the machines a cluster")
     return FAILED if outcome.failed or refused else OK
@@ -127,11 +125,17 @@ WORDS = {Do.LOST: "down, its jobs are lost"}
 def _say_forced(cluster: Cluster, todo: Plan) -> None:
     """Say what is lost before it is: the jobs by name, since a person forced it."""
     forced = todo.reasons(Do.FORCE)
-    for name, reason in forced.items():
-        print(f"reconfigure: {name}: forced, although {reason}", file=sys.stderr)
+    _complain("forced, although ", forced)
     for job in (cluster.controller.jobs() if cluster.slurm(forced) else None) or ():
         if lost := sorted(forced.keys() & job.nodes):
             print(f"reconfigure: job {job.id} of {job.user} loses {hostlist.fold(lost)}", file=sys.stderr)
+
+
+def _complain(what: str, reasons: Mapping[str, str]) -> None:
+    """Say something of nodes on standard error, a line for all that have the same reason."""
+    for reason in dict.fromkeys(reasons.values()):
+        names = hostlist.fold(name for name, why in reasons.items() if why == reason)
+        print(f"reconfigure: {names}: {what}{reason}", file=sys.stderr)
 
 
 def _show(todo: Plan, as_json: bool) -> None:
