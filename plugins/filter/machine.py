@@ -51,12 +51,15 @@ def subids(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return ranges
 
 
-def groups_of(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`{name, gid}` of the users' primary groups; one that several users share has the first one's name."""
-    found: dict[int, str] = {}
+def groups_of(users: list[dict[str, Any]], groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`{name, gid, members}` of the site's groups and of the users' primary ones.
+
+    A primary group that is none of the site's has the name of the first user who has it.
+    """
+    found = {group["gid"]: (group["name"], group.get("members", [])) for group in groups}
     for user in users:
-        found.setdefault(user.get("gid", user["uid"]), user["name"])
-    return [{"name": name, "gid": gid} for gid, name in found.items()]
+        found.setdefault(user.get("gid", user["uid"]), (user["name"], []))
+    return [{"name": name, "gid": gid, "members": members} for gid, (name, members) in found.items()]
 
 
 def homes(users: list[dict[str, Any]]) -> list[dict[str, Any]]:

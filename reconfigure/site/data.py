@@ -61,6 +61,14 @@ class User:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A group of users with the same id on every machine."""
+
+    name: str
+    gid: int
+
+
+@dataclass(frozen=True)
 class Site:
     """The checked site data; `images` are releases by name, `flavors` names, `data` is all of it as plain JSON."""
 
@@ -70,6 +78,7 @@ class Site:
     flavors: tuple[str, ...]
     partitions: tuple[Partition, ...]
     users: tuple[User, ...]
+    groups: tuple[Group, ...]
     data: Mapping[str, Any]
 
     @property
@@ -174,6 +183,7 @@ def freeze(data: Mapping[str, Any]) -> Site:
             User(u["name"], u["uid"], u.get("gid", u["uid"]), tuple(u.get("keys", ())), u.get("admin", False))
             for u in data["users"]
         ),
+        groups=tuple(Group(group["name"], group["gid"]) for group in data.get("user_groups", ())),
         data=dict(data),
     )
 

@@ -22,6 +22,7 @@ from reconfigure.site.values import (
     Flag,
     FlavorName,
     Gres,
+    GroupName,
     Id,
     ImageName,
     Once,
@@ -165,6 +166,18 @@ class User(Keys):
     )
 
 
+class Group(Keys):
+    """A group with the same id on every machine, besides each user's own one."""
+
+    name: GroupName = Field(title="Its name.")
+    gid: Id = Field(title="Group id on every machine.")
+    members: Once[UserName] = Field(
+        default_factory=_absent,
+        title="Users who are in it.",
+        description="a list of names of users, none twice, such as [alice]",
+    )
+
+
 class SiteData(Keys):
     """The keys that site data has with every provider."""
 
@@ -213,6 +226,10 @@ class SiteData(Keys):
     mpi: Flag = Field(title="Whether Open MPI and a C compiler are in the images.")
     users: list[User] = Field(
         title="People, with the same ids on every machine.", description="a list such as [{name: alice, uid: 10001}]"
+    )
+    user_groups: list[Group] = Field(
+        title="Groups that users have in common, with the same ids on every machine.",
+        description="a list such as [{name: physics, gid: 20000, members: [alice]}]",
     )
     bypass_users: Once[UserName] = Field(
         title="Users whom the gate of a node always lets in, besides root.",

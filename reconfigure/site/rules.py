@@ -37,6 +37,7 @@ def check(faults: Faults, good: Mapping[str, Any]) -> None:
     accounting(faults, good)
     accounts(faults, good.get("accounts", []))
     users(faults, good.get("users", []), [account.get("name", "") for account in good.get("accounts", [])])
+    groups(faults, good.get("user_groups", []), good.get("users", []))
 
 
 def references(faults: Faults, where: str, part: Mapping[str, Any], good: Mapping[str, Any]) -> None:
@@ -92,6 +93,27 @@ def users(faults: Faults, listed: Sequence[Mapping[str, Any]], known: Sequence[s
     for index, user in enumerate(listed):
         if unknown := [account for account in user.get("accounts", ()) if account not in known]:
             faults.add(f"users[{index}].accounts", unknown[0], f"one of accounts: {', '.join(known) or '(none)'}")
+
+
+def groups(faults: Faults, listed: Sequence[Mapping[str, Any]], people: Sequence[Mapping[str, Any]]) -> None:
+    """Names and gids are given once and are no user's own, and members are among the users.
+
+    A user whose `gid` says so has the group for a primary one.
+    """
+    for key in ("name", "gid"):
+        unique(faults, "user_groups", key, listed, f"another {key}: {{}} has it")
+    names = {user["name"]: index for index, user in enumerate(people) if "name" in user}
+    own = {user["uid"]: index for index, user in enumerate(people) if "uid" in user and "gid" not in user}
+    for index, group in enumerate(listed):
+        for key, taken in (("name", names), ("gid", own)):
+            if group.get(key) in taken:
+                faults.add(
+                    f"user_groups[{index}].{key}",
+                    group[key],
+                    f"another {key}: users[{taken[group[key]]}] has it, and a group of their own by it",
+                )
+        if unknown := [member for member in group.get("members", ()) if member not in names]:
+            faults.add(f"user_groups[{index}].members", unknown[0], f"one of users: {', '.join(names) or '(none)'}")
 
 
 def unique(faults: Faults, where: str, key: str, listed: Sequence[Mapping[str, Any]], needs: str) -> None:

@@ -25,12 +25,17 @@ KEY_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
 PARTITION_WORD = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=[^\s#=]+")
-NO_USERS = [  # of Debian's base system and of the roles' packages
+# Users and groups of Debian's base system (base-passwd) and of packages that roles, or sites often, install: who has
+# such a name gets that one's number on some machines. Debian's others begin with _ or systemd-.
+SYSTEM_NAMES = [
     *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data"),
-    *("backup", "list", "irc", "nobody", "sshd", "messagebus", "systemd-network", "polkitd", "sudo", "shadow"),
-    *("kiwi", "slurm", "munge"),
+    *("backup", "list", "irc", "gnats", "nobody", "adm", "tty", "disk", "kmem", "dialout", "fax", "voice", "cdrom"),
+    *("floppy", "tape", "sudo", "audio", "dip", "operator", "src", "shadow", "utmp", "video", "sasl", "plugdev"),
+    *("staff", "users", "nogroup", "sshd", "ssh", "messagebus", "polkitd", "crontab", "input", "sgx", "kvm", "render"),
+    *("netdev", "rdma", "docker", "mysql", "kiwi", "slurm", "munge"),
 ]
 NO_PARTITIONS = ["login", "all", "default", "nodes", "slurm", "booking"]
+PERSON = r"^[a-z][a-z0-9_-]{0,31}$"
 NAME = r"^[a-z][a-z0-9.-]{0,31}$"
 T = TypeVar("T")
 
@@ -81,7 +86,8 @@ Once = Annotated[
 ]
 Flag = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[int, Field(ge=1, le=65533, description="whole seconds from 1 to 65533, such as 300")]
-Id = Annotated[int, Field(ge=1000, le=60000, description="a whole number from 1000 to 60000, such as 10001")]
+# The range that Debian's policy (9.2.2) leaves to people; the system takes from below and above it.
+Id = Annotated[int, Field(ge=1000, le=59999, description="a whole number from 1000 to 59999, such as 10001")]
 ImageName = Annotated[
     str, Field(pattern=NAME, description="a name of lower-case letters, digits, . and -, such as debian13")
 ]
@@ -115,11 +121,22 @@ PartitionName = Annotated[
 UserName = Annotated[
     str,
     Field(
-        pattern=r"^[a-z_][a-z0-9_-]{0,31}$",
-        json_schema_extra=_but(NO_USERS),
-        description="a user name of lower-case letters, digits, _ and -, none of the system's, such as alice",
+        pattern=PERSON,
+        json_schema_extra=_but(SYSTEM_NAMES),
+        description="a user name of lower-case letters, digits, _ and -, beginning with a letter, that is no user or "
+        "group of Debian itself (as root, staff, operator or systemd-… are), such as alice",
     ),
-    only(lambda name: name not in NO_USERS),
+    only(lambda name: name not in SYSTEM_NAMES and not name.startswith("systemd-")),
+]
+GroupName = Annotated[
+    str,
+    Field(
+        pattern=PERSON,
+        json_schema_extra=_but(SYSTEM_NAMES),
+        description="a group name of lower-case letters, digits, _ and -, beginning with a letter, that is no user or "
+        "group of Debian itself (as root, staff, users or systemd-… are), such as physics",
+    ),
+    only(lambda name: name not in SYSTEM_NAMES and not name.startswith("systemd-")),
 ]
 AccountName = Annotated[
     str,

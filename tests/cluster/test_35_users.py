@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from kiwi.common import process
+from reconfigure.site import values
 from tests.cluster.conftest import FIRST, REPO, SITES, Cluster, wait_for
 
-SHIPPED = yaml.safe_load((REPO / "group_vars/all.yml").read_text())["users"]
+PARTITIONS, SHIPPED = map(yaml.safe_load((REPO / "group_vars/all.yml").read_text()).get, ("partitions", "users"))
 DAVE = {"name": "dave", "uid": 10004, "admin": True}
 LINGERS = "setsid sleep 7777 >/dev/null 2>&1 </dev/null & sleep 0.2; pgrep -c -u $USER sleep"
 ASK = "ssh -o BatchMode=yes"
@@ -27,15 +28,33 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-def site(folder: Path, *users: dict[str, Any]) -> str:
+def site(folder: Path, *users: dict[str, Any], **over: Any) -> str:
     """The tests' site data with other users."""
     path = folder / "site.yml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(SITES[FIRST].read_text()), "users": list(users)}))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(SITES[FIRST].read_text()), "users": list(users), **over}))
     return str(path)
 
 
-def up_with(cluster: Cluster, folder: Path, *more: dict[str, Any]) -> None:
-    cluster.command("up", "--site", site(folder, *SHIPPED, *more), timeout=900)
+def up_with(cluster: Cluster, folder: Path, *more: dict[str, Any], physicist: str) -> None:
+    """More users than shipped, of whom one is in the group that the Slurm partition is for."""
+    groups = [{"name": "physics", "gid": 20000, "members": [physicist]}]
+    parts = [{**PARTITIONS[0], "slurm": "AllowGroups=physics"}, *PARTITIONS[1:]]
+    data = site(folder, *SHIPPED, *more, user_groups=groups, partitions=parts)
+    cluster.command("up", "--site", data, timeout=900)
+
+
+def assert_physicist(cluster: Cluster, name: str, other: str) -> None:
+    """One is in the group, on every machine and for Slurm, and the other is not."""
+    for node in ("login", "cpu-1", "lab-1"):
+        members = cluster.ssh(f"root@{node}", f"id -Gn {name}; id -Gn {other}").out.splitlines()
+        assert members == [f"{name} physics", other], node
+    submit = "runuser -l {} -c 'sbatch --parsable -J try -w cpu-1 -o /dev/null --wrap true'"
+    theirs, others = (cluster.ssh("root@login", submit.format(user)).out.strip() for user in (name, other))
+    reason = "squeue -a -h --states=all -o '%T %r' -j "
+    wait_for("the job ran", lambda: "COMPLETED" in cluster.ssh("root@login", reason + theirs).out, 60)
+    kept = cluster.ssh("root@login", f"{reason}{others}; scancel {others}").out
+    assert kept.startswith("PENDING")
+    assert "not in group permitted to use this partition" in kept
 
 
 def public(key: Path) -> str:
@@ -49,7 +68,8 @@ def enter(cluster: Cluster, key: Path, node: str, command: str) -> process.Resul
 
 
 def test_added_changed_removed(cluster: Cluster, keys: dict[str, Path], tmp_path: Path) -> None:
-    up_with(cluster, tmp_path, {**DAVE, "keys": [public(keys["old"])]})
+    up_with(cluster, tmp_path, {**DAVE, "keys": [public(keys["old"])]}, physicist="dave")
+    assert_physicist(cluster, "dave", "alice")
     assert enter(cluster, keys["old"], "login", "sudo -n id -u").out.strip() == "0"
     assert enter(cluster, keys["old"], "login", "srun -w cpu-1 id -u").out.strip() == "10004"
     later = "sbatch -w cpu-2 --wrap 'id -u >later.txt; sleep 999'; sbatch -w cpu-2 --wrap 'sleep 999'"
@@ -58,7 +78,8 @@ def test_added_changed_removed(cluster: Cluster, keys: dict[str, Path], tmp_path
         "a job runs on a node made later", lambda: "RUNNING" in cluster.ssh("root@login", "squeue -ho %T").out, 120
     )
 
-    up_with(cluster, tmp_path, {**DAVE, "admin": False, "keys": [public(keys["new"])]})
+    up_with(cluster, tmp_path, {**DAVE, "admin": False, "keys": [public(keys["new"])]}, physicist="alice")
+    assert_physicist(cluster, "alice", "dave")
     assert enter(cluster, keys["old"], "login", "true").code != 0
     assert enter(cluster, keys["new"], "login", "sudo -n id -u").code != 0
     assert enter(cluster, keys["new"], "login", f"kiwi alloc -w lab-2 -t 600; {LINGERS}").out.split()[-1] == "1"
@@ -109,6 +130,13 @@ def test_from_node_to_node_within_a_job(cluster: Cluster, job_of_alice: None) ->
     cluster.ssh("alice@login", "scancel -u alice")
     wait_for("alice has left cpu-2", lambda: not cluster.ssh("root@cpu-2", "pgrep -u alice", check=False).out, 60)
     assert cluster.ssh("alice@cpu-2", "true", check=False).code != 0
+
+
+def test_no_machine_has_a_system_name_that_users_may_have(cluster: Cluster) -> None:
+    for node in ("login", "cpu-1", "lab-1"):
+        names = cluster.ssh(f"root@{node}", "cut -d: -f1 /etc/passwd /etc/group").out.split()
+        ours = {name for name in names if not name.startswith(("_", "systemd-"))}
+        assert ours <= set(values.SYSTEM_NAMES), node
 
 
 def test_nobody_has_a_password(cluster: Cluster) -> None:

@@ -20,6 +20,7 @@ SITE = {
     "suspend_timeout": 30,
     "resume_timeout": 300,
     "slurm_conf": "",
+    "user_groups": [],
     "accounting": False,
     "slurm_gate": True,
     "mpi": True,
@@ -88,6 +89,15 @@ def test_the_words_of_the_site_are_in_it() -> None:
         "PartitionName=cpu Nodes=cpu-[1-4] MaxTime=7-00:00:00 State=UP",
         "PartitionName=gpu Nodes=gpu-[1-2] State=UP MaxTime=1-0 Default=YES",
     ]
+
+
+def test_members_of_groups_change_it() -> None:
+    """slurmctld looks them up when it reads its configuration; without a change it would not."""
+    groups = [{"name": "physics", "gid": 20000, "members": ["alice", "bob"]}, {"name": "optics", "gid": 20001}]
+    text = render({**site(), "user_groups": groups})
+    assert "\n# AllowGroups and the like: " in text
+    assert "\n# physics: alice bob\n# optics: \n" in text
+    assert "# AllowGroups" not in render(site())
 
 
 def test_generic_resources_are_declared_three_times() -> None:

@@ -48,7 +48,18 @@ def test_groups_shared_by_users_are_named_once():
         {"name": "bob", "uid": 1001, "gid": 500},
         {"name": "eve", "uid": 7},
     ]
-    assert groups_of(users) == [{"name": "alice", "gid": 500}, {"name": "eve", "gid": 7}]
+    names = {group["name"]: group["gid"] for group in groups_of(users, [])}
+    assert names == {"alice": 500, "eve": 7}
+
+
+def test_a_group_of_the_site_has_its_name_and_members():
+    users = [{"name": "alice", "uid": 5, "gid": 500}, {"name": "bob", "uid": 6}]
+    groups = [{"name": "physics", "gid": 500, "members": ["bob"]}, {"name": "empty", "gid": 600}]
+    assert groups_of(users, groups) == [
+        {"name": "physics", "gid": 500, "members": ["bob"]},
+        {"name": "empty", "gid": 600, "members": []},
+        {"name": "bob", "gid": 6, "members": []},
+    ]
 
 
 def test_homes_are_private_and_stay_as_their_owner_has_them():

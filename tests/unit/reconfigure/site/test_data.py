@@ -17,7 +17,7 @@ from kiwi.common.errors import USAGE
 from kiwi.common.process import run
 from reconfigure.clusterdir import files, paths
 from reconfigure.site import data as site_data
-from reconfigure.site import models, schema, validation
+from reconfigure.site import models, schema, validation, values
 
 GOOD = site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")
 PARTITION = GOOD["partitions"][0]
@@ -39,6 +39,20 @@ def faults(data: dict[Any, object]) -> tuple[str, ...]:
 
 def partition(**over: object) -> list[object]:
     return [{**PARTITION, **over}]
+
+
+def test_no_name_of_debian_itself_is_free() -> None:
+    """A user `staff` made a group of that name, and Debian's, of number 50, was found first."""
+    files = [Path("/usr/share/base-passwd", f"{kind}.master").read_text() for kind in ("passwd", "group")]
+    names = {line.split(":")[0] for text in files for line in text.splitlines()}
+    assert len(names) > 40
+    assert {name for name in names if not name.startswith("_")} <= set(values.SYSTEM_NAMES)
+
+
+def test_a_group_may_be_the_primary_one_of_users() -> None:
+    people = [{"name": "eve", "uid": 2000, "gid": 3000}, {"name": "tom", "uid": 2001}]
+    groups = [{"name": "physics", "gid": 3000, "members": ["tom"]}]
+    assert site_data.check({**GOOD, "users": people, "user_groups": groups}).groups[0].gid == 3000
 
 
 def test_a_partition_has_defaults_that_all_read() -> None:
@@ -115,6 +129,19 @@ def test_the_shipped_data_is_sound() -> None:
         ({"accounts": [{"name": "a"}, {"name": "a"}]}, "accounts[1].name", "'a'"),
         ({"users": [{"name": "a", "uid": 2000, "accounts": ["x"]}]}, "users[0].accounts", "'x'"),
         ({"bypass_users": "alice"}, "bypass_users", "'alice'"),
+        ({"users": [{"name": "staff", "uid": 2000}]}, "users[0].name", "'staff'"),
+        ({"users": [{"name": "operator", "uid": 2000}]}, "users[0].name", "group of Debian itself"),
+        ({"users": [{"name": "_apt", "uid": 2000}]}, "users[0].name", "'_apt'"),
+        ({"users": [{"name": "systemd-oom", "uid": 2000}]}, "users[0].name", "'systemd-oom'"),
+        ({"users": [{"name": "a", "uid": 60000}]}, "users[0].uid", "60000"),
+        ({"user_groups": [{"name": "staff", "gid": 2000}]}, "user_groups[0].name", "'staff'"),
+        ({"user_groups": [{"name": "a", "gid": 50}]}, "user_groups[0].gid", "50"),
+        ({"user_groups": [{"name": "a", "gid": 2000}, {"name": "b", "gid": 2000}]}, "user_groups[1].gid", "2000"),
+        ({"user_groups": [{"name": "a", "gid": 2000}, {"name": "a", "gid": 2001}]}, "user_groups[1].name", "'a'"),
+        ({"user_groups": [{"name": "alice", "gid": 2000}]}, "user_groups[0].name", "users[0] has it"),
+        ({"user_groups": [{"name": "a", "gid": 10001}]}, "user_groups[0].gid", "users[0] has it"),
+        ({"user_groups": [{"name": "a", "gid": 2000, "members": ["eve"]}]}, "user_groups[0].members", "'eve'"),
+        ({"user_groups": {"a": 2000}}, "user_groups", "{'a': 2000}"),
     ],
     ids=lambda value: str(value)[:40],
 )

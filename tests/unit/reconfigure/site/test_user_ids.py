@@ -15,8 +15,11 @@ GOOD = site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")
 ALICE, BOB = {"name": "alice", "uid": 10001}, {"name": "bob", "uid": 10002}
 
 
-def users(*people: dict[str, object]) -> site_data.Site:
-    return site_data.check({**GOOD, "users": list(people)})
+PHYSICS = {"name": "physics", "gid": 20000}
+
+
+def users(*people: dict[str, object], groups: tuple[dict[str, object], ...] = ()) -> site_data.Site:
+    return site_data.check({**GOOD, "users": list(people), "user_groups": list(groups)})
 
 
 @pytest.fixture
@@ -72,3 +75,47 @@ def test_a_removed_user_is_remembered_until_a_person_takes_them_out(clusterdir: 
 
 def test_a_new_cluster_remembers_nobody(tmp_path: Path) -> None:
     user_ids.check(ClusterDir(tmp_path, "kiwi"), users(ALICE))
+
+
+@pytest.mark.parametrize(
+    ("people", "groups", "said"),
+    [
+        ([ALICE], [PHYSICS], []),
+        ([ALICE], [], []),
+        ([ALICE, {"name": "eve", "uid": 10005, "gid": 20000}], [PHYSICS], []),
+        ([ALICE], [PHYSICS, {"name": "optics", "gid": 20001}], []),
+        ([ALICE], [{**PHYSICS, "gid": 20009}], ["user_groups[0].gid: found 20009; needs 20000,", "take physics out"]),
+        ([ALICE], [{"name": "optics", "gid": 20000}], ["user_groups[0].gid: found 20000;", "it is physics's"]),
+        ([ALICE], [PHYSICS, {"name": "optics", "gid": 10002}], ["user_groups[1].gid: found 10002;", "it is bob's"]),
+        ([ALICE, {"name": "eve", "uid": 10005, "gid": 20000}], [], ["users[1].gid: found 20000", "it is physics's"]),
+    ],
+    ids=[
+        "the same",
+        "none",
+        "a primary one",
+        "one more",
+        "another gid",
+        "another's",
+        "a former user's",
+        "a former one",
+    ],
+)
+def test_ids_of_groups_stay_theirs(
+    clusterdir: ClusterDir, people: list[dict[str, object]], groups: list[dict[str, object]], said: list[str]
+) -> None:
+    assert user_ids.remember(clusterdir, users(ALICE, BOB, groups=(PHYSICS,)))
+    assert not user_ids.remember(clusterdir, users(ALICE))
+    try:
+        user_ids.check(clusterdir, users(*people, groups=tuple(groups)))
+    except site_data.SiteError as exc:
+        assert said and all(words in str(exc) for words in said), exc
+    else:
+        assert not said
+
+
+def test_a_shared_gid_may_become_a_group(tmp_path: Path) -> None:
+    """What users had in common by `gid` gets a name of its own."""
+    made = ClusterDir(tmp_path, "kiwi")
+    eve, tom = {"name": "eve", "uid": 10005, "gid": 20000}, {"name": "tom", "uid": 10006, "gid": 20000}
+    user_ids.remember(made, users(eve, tom))
+    user_ids.check(made, users(eve, groups=(PHYSICS,)))
