@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,22 @@ def command(*argv: str, timeout: float = 900) -> str:
     """Output of a program of the checkout; CommandError where it fails."""
     environment = {**os.environ, "KIWI_CLUSTER": NAME}
     return process.run([str(REPO / argv[0]), *argv[1:]], timeout=timeout, env=environment).out
+
+
+@contextmanager
+def keeping_images(root: Path) -> Iterator[None]:
+    """Have `bin/down --all` leave the images that are there now: as if a cluster were to be made of them."""
+    images = [str(path) for path in (root / "images").glob("[!.]*")]
+    keeper = root / "clusters" / f"{NAME}-images"
+    (keeper / "terraform/local").mkdir(parents=True, exist_ok=True)
+    (keeper / "terraform/local/images.tfvars.json").write_text(json.dumps(images), encoding="utf-8")
+    try:
+        yield
+    finally:
+        shutil.rmtree(keeper)
+        with suppress(OSError):  # folders that hold something stay
+            keeper.parent.rmdir()
+            root.rmdir()
 
 
 def on_login(user: str, line: str) -> str:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import yaml
 
 from bench import disk, harm, operations, whole
-from bench.cluster import REPO
+from bench.cluster import REPO, keeping_images
 from bench.operations import LIMIT, OPERATIONS, Begun, Target
 from bench.tables import table
 from kiwi.common import process
@@ -129,7 +129,7 @@ def main() -> int:
     options = parser.parse_args()
     root = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))
     print(f"seed {options.seed}", flush=True)
-    with disk.small_disk(root) if options.full_disk else nullcontext(root) as place:
+    with disk.small_disk(root) if options.full_disk else nullcontext(root) as place, keeping_images(place):
         name = yaml.safe_load(options.site.read_text())["cluster_name"]
         target = Target(name, options.site.resolve(), place)
         place.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from bench import growth, jobs, memory, up
-from bench.cluster import SITE, command, say
+from bench.cluster import HOME, SITE, command, keeping_images, say
 from kiwi.common.errors import KiwiError
 
 PARTS: dict[str, Callable[[int], str]] = {
@@ -60,6 +60,11 @@ def main() -> int:
     signal.signal(signal.SIGALRM, _too_late)
     signal.signal(signal.SIGTERM, _ended)
     print(_machine(), end="\n\n", flush=True)
+    with keeping_images(HOME.root):
+        return _measure(asked)
+
+
+def _measure(asked: argparse.Namespace) -> int:
     code = 0
     try:
         signal.alarm(asked.limit * 60)
