@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from typing import Any
 
 from kiwi.agent.protocol import Request, ask
 from kiwi.common import durations, hostlist, tables
 from kiwi.common.commandline import EVERY_DAY, Commands, Options, add, complete
-from kiwi.common.errors import OK, UnreachableError
+from kiwi.common.errors import OK, UnreachableError, UsageError
 
 OPENING = 20.0  # seconds that a node's agent has to open its gate
 JSON = "print a list of objects"
@@ -63,7 +64,7 @@ def alloc(options: Options) -> int:
     """Book nodes and wait until the holder can enter."""
     names = hostlist.expand(options.worker)
     request = Request("alloc", options.partition, names, durations.parse(options.time), options.user, options.dry_run)
-    nodes = ask(request)["nodes"]
+    nodes = _ask_for(request)["nodes"]
     if not options.dry_run:
         nodes = _await_ready(nodes)
     print(tables.as_json(nodes) if options.json else _tell_alloc(nodes, options.dry_run))
@@ -73,9 +74,21 @@ def alloc(options: Options) -> int:
 def kill(options: Options) -> int:
     """End bookings; the clean-up goes on by itself."""
     names = hostlist.expand(options.worker)
-    nodes = ask(Request("kill", options.partition, names, user=options.user))["nodes"]
+    nodes = _ask_for(Request("kill", options.partition, names, user=options.user))["nodes"]
     print(f"{', '.join(n['node'] for n in nodes)}: given back, being cleaned")
     return OK
+
+
+def _ask_for(request: Request) -> dict[str, Any]:
+    """Return what the agent answers. Raise what it refuses with, or that the nodes are Slurm's where they are."""
+    try:
+        return ask(request)
+    except UsageError as exc:
+        theirs = importlib.import_module("kiwi.slurm.explain").nodes_of_slurm(request.nodes)
+        if not theirs:
+            raise
+        hint = f"run a command there: srun -w {theirs[0]} hostname; have a shell there: salloc -w {theirs[0]}"
+        raise UsageError(f"{', '.join(theirs)}: Slurm hands it out, not kiwi", hint=hint) from exc
 
 
 def _await_ready(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:

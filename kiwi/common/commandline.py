@@ -14,7 +14,7 @@ import select
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from kiwi.common.errors import FAILED, OK
 
@@ -61,6 +61,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog, **{"allow_abbrev": False, "formatter_class": raw, **settings})
         self._optionals.title = "options"  # Python 3.9 has another word
         self.group = group
+        self._arguments: list[str] = []
         self.examples = [f"{self.prog.split()[0]} {line}" for line in examples]
 
     def format_help(self) -> str:
@@ -92,10 +93,24 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Options | None = None
     ) -> tuple[Options, list[str]]:
         """Parse; end with this parser's usage where an argument is left over, as parse_args does for a program."""
+        self._arguments = list(sys.argv[1:] if args is None else args)
         found, left = super().parse_known_args(args, namespace)
         if left:
             self.error(f"unrecognized arguments: {' '.join(left)}")
         return found, left
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage and a message: rather what is unknown than what is missing beside it."""
+        unknown = [argument for argument in self._arguments if self._is_unknown(argument)]
+        if unknown and message.startswith("the following arguments are required"):
+            message = f"unrecognized arguments: {' '.join(unknown)}"
+        super().error(message)
+
+    def _is_unknown(self, argument: str) -> bool:
+        """Return whether an argument looks like an option, and is none of this parser's."""
+        name, known = argument.partition("=")[0], self._option_string_actions
+        number = self._negative_number_matcher.match(argument)
+        return argument[:1] == "-" and not number and name not in ("-", "--", *known) and argument[:2] not in known
 
 
 def commands_of(parser: argparse.ArgumentParser, dest: str = "command") -> Commands[argparse.ArgumentParser]:

@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from kiwi.slurm import job_reasons, jobs, nodes
 MOST = 10  # nodes of a partition that are named
 TIMEOUT = 10.0  # seconds that Slurm has to answer once
 DEADLINE = 15.0  # seconds for all that is asked of it
+GLANCE = 2.0  # likewise, where it is only asked to say more of a fault
 # What a user's environment may not change about the answers.
 OURS = ("SINFO_", "SQUEUE_", "SLURM_TIME_FORMAT", "SLURM_BITSTR_LEN", "SLURM_CLUSTERS")
 
@@ -32,19 +34,28 @@ def explain(target: str) -> str:
 
     Raise UsageError if it is neither or there is no Slurm here, UnreachableError if Slurm does not answer.
     """
-    call = caller()
+    call = caller(DEADLINE)
     return _job(target, call) if jobs.is_job(target) else _node(target, call)
 
 
-def caller() -> jobs.Call:
-    """Return what runs a command of Slurm and returns its output; all of its calls end within DEADLINE."""
-    end = time.monotonic() + DEADLINE
+def nodes_of_slurm(names: Sequence[str]) -> list[str]:
+    """Return those of some nodes that Slurm has; none if it does not answer within GLANCE seconds."""
+    try:
+        found = caller(GLANCE)(["sinfo", "-a", "-h", "-N", "-o", "%N", "-n", ",".join(names)]) if names else ""
+    except KiwiError:
+        return []
+    return [name for name in names if name in found.split()]
+
+
+def caller(seconds: float) -> jobs.Call:
+    """Return what runs a command of Slurm and returns its output; all of its calls end within so many seconds."""
+    end = time.monotonic() + seconds
     env = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
 
     def call(argv: list[str]) -> str:
         left = end - time.monotonic()
         if left <= 0:
-            raise UnreachableError(f"Slurm did not answer within {DEADLINE:.0f} s")
+            raise UnreachableError(f"Slurm did not answer within {seconds:.0f} s")
         return process.run(argv, timeout=min(TIMEOUT, left), env=env).out
 
     return call

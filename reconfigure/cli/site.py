@@ -24,8 +24,10 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command = add(commands, "check", check, "check the site data as a whole", "check --site my-lab.yml", EVERY_DAY)
     complete(command.add_argument("--site", metavar="FILE", help=SITE), "_reconfigure_file")
     command.add_argument("--quiet", action="store_true", help="print faults only")
-    command.add_argument("--print", metavar="KEY", help="print the value of one key, such as cluster_name")
-    command.add_argument("--json", action="store_true", help="print all of it as JSON, paths of roles absolute")
+    command.add_argument("--print", metavar="KEY", help="print the value of one key, such as users")
+    command.add_argument(
+        "--json", action="store_true", help="print it as JSON (all, without --print), paths of roles absolute"
+    )
     command.add_argument("--schema", action="store_true", help="print the JSON Schema of site files, for editors")
     text = "write the cluster's folder from checked site data"
     command = add(commands, "init", init, text, "init --site my-lab.yml", CALLED)
@@ -36,7 +38,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     add(commands, "inventory", show_inventory, "print Ansible's inventory as JSON", "inventory", CALLED)
     text = "print what the ssh of a laptop needs"
     add(commands, "ssh-config", show_ssh_config, text, "ssh-config >> ~/.ssh/config", EVERY_DAY)
-    add(commands, "welcome", greet, "run a job and say what to try next", "welcome", CALLED)
+    add(commands, "welcome", greet, "run a job, or book a node, and say what to try next", "welcome", CALLED)
 
 
 def check(options: Options) -> int:
@@ -48,7 +50,7 @@ def check(options: Options) -> int:
         if options.print not in found.data:
             raise UsageError(f"--print: found {options.print!r}; needs one of {', '.join(found.data)}")
         value = found.data[options.print]
-        print(value if isinstance(value, str) else json.dumps(value))
+        print(value if isinstance(value, str) and not options.json else json.dumps(value))
     elif options.json:
         print_json(found.data)
     elif not options.quiet:
@@ -107,5 +109,5 @@ def show_ssh_config(options: Options) -> int:
 
 
 def greet(options: Options) -> int:
-    """Run a job and print what to try."""
+    """Run a job or book a node, and print what to try."""
     return welcome.welcome(cluster(options))

@@ -24,7 +24,9 @@ def schema(providers: Providers = PROVIDERS) -> dict[str, Any]:
     del found["$defs"][shipped]["required"]
     for other in others:
         found["$defs"][other]["required"] = ["provider"]
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Site data of a Kiwi cluster", **found}
+    if not others:  # a choice of one would hide what is wrong behind "is not valid under any of the given schemas"
+        found = {"$defs": found["$defs"], **found["$defs"].pop(shipped)}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **found, "title": "Site data of a Kiwi cluster"}
 
 
 def _for_people(key: dict[str, Any]) -> dict[str, Any]:

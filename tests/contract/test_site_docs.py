@@ -50,6 +50,16 @@ def test_site_files_keep_the_schema(file: str) -> None:
     Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(site_data.read_yaml(REPO / file))
 
 
+def test_the_schema_says_what_is_wrong() -> None:
+    """Not: "is not valid under any of the given schemas"."""
+    found = Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(
+        {"suspend_time": 0, "colour": 1}
+    )
+    said = [(list(error.path), error.message) for error in found]
+    assert (["suspend_time"], "0 is less than the minimum of 1") in said
+    assert ([], "Additional properties are not allowed ('colour' was unexpected)") in said
+
+
 @pytest.mark.parametrize(
     "data",
     [

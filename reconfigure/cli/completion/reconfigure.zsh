@@ -17,7 +17,7 @@ _shtab_reconfigure_commands() {
     status:'Show every node, the queue and the worker.'
     suspend:'Remove nodes that run no job.'
     sync:'Make Terraform, machines and Slurm agree.'
-    welcome:'Run a job and say what to try next.'
+    welcome:'Run a job, or book a node, and say what to try next.'
     why:'Say what keeps a node or a job, and what to do.'
   )
   _describe 'reconfigure commands' _commands
@@ -45,8 +45,8 @@ _shtab_reconfigure_check_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--site[YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value]:FILE:_reconfigure_file"
   "--quiet[print faults only]"
-  "--print[print the value of one key, such as cluster_name]:KEY:"
-  "--json[print all of it as JSON, paths of roles absolute]"
+  "--print[print the value of one key, such as users]:KEY:"
+  "--json[print it as JSON (all, without --print), paths of roles absolute]"
   "--schema[print the JSON Schema of site files, for editors]"
 )
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from kiwi.cli import bookings
 from kiwi.cli import main as cli
 from kiwi.common import commandline, process
 from kiwi.common.commandline import SHELLS
-from kiwi.common.errors import FAILED, OK, USAGE
+from kiwi.common.errors import FAILED, OK, USAGE, UsageError
 from reconfigure.clusterdir.paths import REPO
 
 COMMANDS = ["info", "alloc", "kill", "why", "metrics", "clean", "agent", "version", "completion"]
@@ -112,6 +113,52 @@ def test_an_unknown_option_is_named_with_the_usage_of_its_command(
     shown = capsys.readouterr().err
     assert shown.startswith("usage: kiwi alloc [-h] -w NODES")
     assert f"kiwi alloc: error: unrecognized arguments: {option}" in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--vers", "kiwi: error: unrecognized arguments: --vers"),
+        ("--nosuch=1 info", "kiwi: error: unrecognized arguments: --nosuch=1"),
+        ("alloc --nosuch", "kiwi alloc: error: unrecognized arguments: --nosuch"),
+        ("alloc -t -5", "kiwi alloc: error: the following arguments are required: -w/--worker"),
+        ("-p lab", "kiwi: error: the following arguments are required: COMMAND"),
+        ("-plab", "kiwi: error: the following arguments are required: COMMAND"),
+    ],
+)
+def test_what_is_unknown_is_told_before_what_is_missing(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(line.split()) == USAGE
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["alloc", "kill"])
+@pytest.mark.parametrize(
+    ("sinfo", "said"),
+    [
+        ("echo cpu-1; echo cpu-2", "kiwi: cpu-1: Slurm hands it out, not kiwi\n  run a command there: srun -w cpu-1 "),
+        ("true", "kiwi: no such node\n"),
+        ("exit 1", "kiwi: no such node\n"),
+    ],
+)
+def test_a_node_of_slurm_is_told_to_be_one(
+    command: str,
+    sinfo: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ask(request: Request) -> dict[str, Any]:
+        raise UsageError("no such node")
+
+    (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{sinfo}\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(bookings, "ask", ask)
+    assert cli.main([command, "-w", "lab-9,cpu-1"]) == USAGE
+    assert capsys.readouterr().err.startswith(said)
 
 
 START = "import sys; from kiwi.cli.main import main; sys.exit(main())"

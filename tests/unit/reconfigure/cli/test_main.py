@@ -115,6 +115,14 @@ def test_an_unknown_option_is_told_with_the_usage_of_its_command(capsys: pytest.
         assert f"unrecognized arguments: {arguments[-1]}" in shown
 
 
+@pytest.mark.parametrize(
+    ("more", "printed"), [([], "kiwi\n"), (["--json"], '"kiwi"\n')], ids=["as it is", "for programs"]
+)
+def test_one_key_is_printed(more: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--print", "cluster_name", *more]) == OK
+    assert capsys.readouterr().out == printed
+
+
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_closed_output_is_no_terminal(monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
     monkeypatch.setattr(sys, closed, None)
