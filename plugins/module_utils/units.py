@@ -13,6 +13,8 @@ from .files import BundleError
 Command = Callable[[Sequence[str]], tuple[int, str, str]]
 UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/", "/run/systemd/system/")
 RUNNING = ("active", "reloading", "refreshing")
+ENDED = ("failed", "inactive")
+LOOK = 0.5  # seconds between two looks at the unit that is waited for
 
 
 class Unit(NamedTuple):
@@ -25,10 +27,11 @@ class Unit(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """What must accept connections in the end: a TCP port of this machine, or a socket path."""
+    """What must accept connections in the end: a TCP port of this machine, or a socket path; and whose it is."""
 
     port: int | None
     path: str | None
+    unit: str
     timeout: float
 
     def __str__(self) -> str:
@@ -88,13 +91,17 @@ def bring_up(command: Command, verb: str, name: str) -> None:
     """Start or restart one unit; raises BundleError with the unit's last words."""
     code, _, err = command(["systemctl", verb, name])
     if code != 0:
-        words = command(["journalctl", "--unit", name, "--lines=5", "--output=cat", "--no-pager"])[1]
-        raise BundleError(f"{name} did not {verb}: {words.strip() or err.strip()}")
+        raise BundleError(f"{name} did not {verb}: {last_words(command, name) or err.strip()}")
+
+
+def last_words(command: Command, name: str) -> str:
+    """The last lines of the unit's journal."""
+    return command(["journalctl", "--unit", name, "--lines=5", "--output=cat", "--no-pager"])[1].strip()
 
 
 def wait_of(item: dict[str, Any]) -> Wait:
     """The Wait that module arguments describe."""
-    return Wait(item["port"], item["path"], item["timeout"])
+    return Wait(item["port"], item["path"], item["unit"], item["timeout"])
 
 
 def answers(wait: Wait) -> bool:
@@ -105,11 +112,24 @@ def answers(wait: Wait) -> bool:
         return probe.connect_ex(address) == 0
 
 
-def await_answer(wait: Wait, clock: Callable[[], float] = time.monotonic) -> None:
-    """Return when it answers; raises BundleError after its timeout (seconds)."""
-    deadline = clock() + wait.timeout
+def await_answer(command: Command, wait: Wait, clock: Callable[[], float] = time.monotonic) -> None:
+    """Return when it answers; raises BundleError after its timeout (seconds), and once its unit has ended."""
+    now = clock()
+    deadline, look = now + wait.timeout, now + LOOK
     while not answers(wait):
-        if clock() > deadline:
+        now = clock()
+        if now > look:
+            look = now + LOOK
+            _check_unit(command, wait)
+        if now > deadline:
             gone = " (it does not exist)" if wait.path and not os.path.exists(wait.path) else ""
             raise BundleError(f"{wait}{gone} does not answer after {wait.timeout:g} s")
         time.sleep(0.05)
+
+
+def _check_unit(command: Command, wait: Wait) -> None:
+    """Raises BundleError where the unit that is to answer has ended; one that systemd starts again has not."""
+    (unit,) = show(command, [wait.unit])
+    if unit.active in ENDED and not answers(wait):
+        words = last_words(command, wait.unit)
+        raise BundleError(f"{wait} does not answer: {wait.unit} has ended" + (f": {words}" if words else ""))

@@ -92,6 +92,7 @@ options:
     suboptions:
       port: {description: TCP port on 127.0.0.1., type: int}
       path: {description: Unix socket., type: path}
+      unit: {description: Whose it is; where that has ended nothing is waited for., type: str, required: true}
       timeout: {description: Seconds., type: float, default: 30}
 author: [Kiwi contributors]
 """
@@ -104,7 +105,7 @@ EXAMPLES = r"""
       - {path: /etc/munge/munge.key, content_b64: "{{ key }}", owner: munge, group: munge, mode: '0400', units: [munge]}
     units: [munge]
     wait:
-      - path: /run/munge/munge.socket.2
+      - {path: /run/munge/munge.socket.2, unit: munge.service}
 """
 
 RETURN = r"""
@@ -154,7 +155,12 @@ _FILE = {
     "units": {"type": "list", "elements": "str", "default": []},
     "validate": {"type": "str"},
 }
-_WAIT = {"port": {"type": "int"}, "path": {"type": "path"}, "timeout": {"type": "float", "default": 30}}
+_WAIT = {
+    "port": {"type": "int"},
+    "path": {"type": "path"},
+    "unit": {"type": "str", "required": True},
+    "timeout": {"type": "float", "default": 30},
+}
 ARGUMENTS: dict[str, Any] = {
     "marker": {"type": "str"},
     "marker_path": {"type": "path", "default": "/etc/kiwi/image.json"},
@@ -342,7 +348,7 @@ def apply(params: dict[str, Any], command: systemd.Command, dry: bool) -> Outcom
         if not dry:
             OWED.unlink(missing_ok=True)
         for item in [] if dry else params["wait"]:
-            systemd.await_answer(systemd.wait_of(item))
+            systemd.await_answer(command, systemd.wait_of(item))
     return outcome
 
 

@@ -61,6 +61,7 @@ def start(clusterdir: ClusterDir) -> bool:
         return False
     clusterdir.log.mkdir(mode=0o700, exist_ok=True)
     log = clusterdir.log / "serve.log"
+    child: process.Child[str] | None = None  # systemd starts a worker that ended again
     if systemd():
         process.run(
             ["systemctl", "stop", unit(clusterdir)], check=False
@@ -68,10 +69,14 @@ def start(clusterdir: ClusterDir) -> bool:
         process.run(unit_argv(clusterdir, log))
     else:
         with log.open("a", encoding="utf-8") as file:
-            process.start(
+            child = process.start(
                 command(clusterdir), stdout=file, stderr=file, cwd="/", env=settings(clusterdir), new_session=True
             )
-    if not waiting.until(lambda: worker_pid.worker(clusterdir) is not None, STARTED_WAIT, pause=PAUSE):
+
+    def settled() -> bool:
+        return worker_pid.worker(clusterdir) is not None or (child is not None and child.poll() is not None)
+
+    if not waiting.until(settled, STARTED_WAIT, pause=PAUSE) or worker_pid.worker(clusterdir) is None:
         raise KiwiError("the worker did not start", hint=f"see {log}")
     return True
 

@@ -230,7 +230,7 @@ def test_killed_write_leaves_the_old_file_whole(machine, monkeypatch):
             {"files": [{"path": "{root}/no/f", "content": ""}]}, "no directory {root}/no for", id="no directory"
         ),
         pytest.param(
-            {"wait": [{"path": "{root}/socket", "timeout": 0}]},
+            {"wait": [{"path": "{root}/socket", "unit": "a.service", "timeout": 0}]},
             "{root}/socket (it does not exist) does not answer",
             id="wait",
         ),
@@ -246,6 +246,21 @@ def test_unit_that_does_not_start_says_its_last_words(machine):
     (machine.units / "a.service.broken").touch()
     answer = machine.call(fails=True, units=["a.service"])
     assert answer["msg"] == "a.service did not start: its last words"
+
+
+@pytest.mark.parametrize("state", ["failed", "inactive"])
+def test_nobody_waits_for_the_socket_of_a_unit_that_has_ended(machine, state):
+    (machine.units / "a.service.active").write_text(state)
+    wait = {"path": str(machine.root / "socket"), "unit": "a.service", "timeout": 3600}
+    answer = machine.call(fails=True, wait=[wait])
+    assert answer["msg"] == f"{machine.root}/socket does not answer: a.service has ended: its last words"
+
+
+def test_a_unit_that_systemd_starts_again_is_waited_for(machine):
+    (machine.units / "a.service.active").write_text("activating")
+    wait = {"path": str(machine.root / "socket"), "unit": "a.service", "timeout": 1.2}
+    answer = machine.call(fails=True, wait=[wait])
+    assert answer["msg"].endswith("socket (it does not exist) does not answer after 1.2 s")
 
 
 def test_no_units_are_touched_in_the_tree_of_an_image(machine, monkeypatch):

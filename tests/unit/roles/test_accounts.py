@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +88,25 @@ def test_from_nothing_parents_and_default_accounts_come_first() -> None:
 )
 def test_what_differs_is_changed(wanted: dict[str, Any], expected: list[str]) -> None:
     assert commands(**wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ("active\nactive\n", []),
+        ("active\nactivating\n", []),
+        ("failed\nactive\n", ["slurmdbd.service"]),
+        ("active\ninactive\n", ["slurmctld.service"]),
+    ],
+)
+def test_nobody_waits_for_a_daemon_that_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: str, expected: list[str]
+) -> None:
+    for name, says in (("systemctl", states), ("sacctmgr", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\nprintf '{says}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(accounts, "PATIENCE", 0)
+    needed = " and ".join(f"{unit} has ended" for unit in expected) or "slurmctld has not registered with slurmdbd"
+    with pytest.raises(SystemExit, match=f"no cluster kf in Slurm's accounting: {needed}$"):
+        accounts.await_cluster("kf")
