@@ -63,7 +63,7 @@ def groups_of(users: list[dict[str, Any]], groups: list[dict[str, Any]]) -> list
 
 
 def homes(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The users' homes as directories of a bundle; made private, then left to their owners."""
+    """The users' homes as directories of a bundle; made private and as new homes are, then left to their owners."""
     return [
         {
             "path": f"/home/{user['name']}",
@@ -71,6 +71,7 @@ def homes(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "group": str(user.get("gid", user["uid"])),
             "mode": "0700",
             "keep": True,
+            "skeleton": "/etc/skel",
         }
         for user in users
     ]

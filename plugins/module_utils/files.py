@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import shlex
+import shutil
 import stat
 import tempfile
 from collections.abc import Sequence
@@ -45,12 +46,14 @@ class Directory(NamedTuple):
 
     `exact`: files that the bundle does not name are removed from it.
     `keep`: owner and mode are set only when it is made.
+    `skeleton`: folder whose content a new one begins with; empty where it begins empty.
     """
 
     path: str
     owner: Owner
     exact: bool
     keep: bool
+    skeleton: str = ""
 
 
 def _id(value: str, kind: str, names: Callable[[str], Any]) -> int:
@@ -81,7 +84,7 @@ def file_of(item: dict[str, Any]) -> File:
 
 def directory_of(item: dict[str, Any]) -> Directory:
     """The Directory that module arguments describe; raises BundleError for unknown names and bad modes."""
-    return Directory(item["path"], _owner(item), item["exact"], item["keep"])
+    return Directory(item["path"], _owner(item), item["exact"], item["keep"], item["skeleton"] or "")
 
 
 def _seen(path: str) -> os.stat_result | None:
@@ -143,9 +146,27 @@ def make_directory(directory: Directory) -> None:
     """Make the directory with its owner and mode; parents are made as root's, 0755."""
     path = Path(directory.path)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if directory.skeleton and not path.exists():
+        _begin(path, directory)
     path.mkdir(mode=0o700, exist_ok=True)
     os.chown(path, directory.owner.uid, directory.owner.gid, follow_symlinks=False)
     path.chmod(directory.owner.mode)
+
+
+def _begin(path: Path, directory: Directory) -> None:
+    """Make a new directory with what its skeleton has: beside and renamed, so what was cut off is made again.
+
+    Nobody but root can enter it meanwhile, so nothing is given away that its owner put there.
+    """
+    beside = path.with_name(f".{path.name}.kiwi-new")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(mode=0o700)
+    shutil.copytree(directory.skeleton, beside, symlinks=True, dirs_exist_ok=True)
+    beside.chmod(0o700)
+    for folder, folders, names in os.walk(beside):
+        for name in (*folders, *names):
+            os.chown(Path(folder, name), directory.owner.uid, directory.owner.gid, follow_symlinks=False)
+    beside.rename(path)
 
 
 def write(file: File) -> None:

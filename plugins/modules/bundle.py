@@ -52,6 +52,7 @@ options:
       mode: {description: Octal., type: str, default: '0755'}
       exact: {description: Remove files in it that the bundle does not name., type: bool, default: false}
       keep: {description: Leave owner and mode as they are where it exists., type: bool, default: false}
+      skeleton: {description: Folder whose content it has when it is made., type: path}
   absent:
     description: Files that shall not be there; they are removed before the others are written.
     type: list
@@ -145,6 +146,7 @@ _DIRECTORY = {
     "mode": {"type": "str", "default": "0755"},
     "exact": {"type": "bool", "default": False},
     "keep": {"type": "bool", "default": False},
+    "skeleton": {"type": "path"},
 }
 _FILE = {
     **_OWNED,

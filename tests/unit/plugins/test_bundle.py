@@ -191,6 +191,25 @@ def test_kept_directory_stays_as_its_owner_has_it(machine):
     assert stat.S_IMODE((machine.root / "home").stat().st_mode) == 0o711
 
 
+def test_a_new_home_begins_as_the_skeleton_and_is_then_its_owners(machine):
+    skeleton = machine.root / "skel"
+    (skeleton / "sub").mkdir(parents=True)
+    (skeleton / ".bashrc").write_text("alias l=ls\n")
+    (skeleton / "sub/link").symlink_to("../.bashrc")
+    home = machine.root / "home/alice"
+    cut_off = machine.root / "home/.alice.kiwi-new"
+    cut_off.mkdir(parents=True)
+    (cut_off / "half").write_text("of a killed one")
+    arguments = [{"path": str(home), **ME, "mode": "0700", "keep": True, "skeleton": str(skeleton)}]
+    assert machine.call(directories=arguments)["changed_files"] == [str(home)]
+    assert sorted(str(path.relative_to(home)) for path in home.rglob("*")) == [".bashrc", "sub", "sub/link"]
+    assert (home / ".bashrc").read_text() == "alias l=ls\n" and (home / "sub/link").is_symlink()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    (home / ".bashrc").unlink()
+    assert not machine.call(directories=arguments)["changed"]
+    assert not (home / ".bashrc").exists() and not cut_off.exists()
+
+
 def test_link_is_replaced_and_its_target_left(machine):
     (machine.root / "target").write_text("mine\n")
     (machine.root / "f").symlink_to(machine.root / "target")

@@ -64,7 +64,14 @@ def test_a_group_of_the_site_has_its_name_and_members():
 
 def test_homes_are_private_and_stay_as_their_owner_has_them():
     assert homes([{"name": "alice", "uid": 1000, "gid": 500}]) == [
-        {"path": "/home/alice", "owner": "1000", "group": "500", "mode": "0700", "keep": True}
+        {
+            "path": "/home/alice",
+            "owner": "1000",
+            "group": "500",
+            "mode": "0700",
+            "keep": True,
+            "skeleton": "/etc/skel",
+        }
     ]
 
 
