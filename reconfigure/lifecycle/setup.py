@@ -53,11 +53,11 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
             authority.make_missing(clusterdir, site),
             _variables(clusterdir, site, nodeset),
         ]
-        user = site.users[0].name if site.users else "root"
+        users = [user.name for user in site.users]
         changes += [
             files.write_json(clusterdir.site, site.data),
             site.has_slurm and files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
-            files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, user)),
+            files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, users)),
         ]
     return any(changes)
 

@@ -7,7 +7,7 @@ Both check host keys against the cluster's CA and ask nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconfigure.clusterdir import ssh_options
@@ -22,14 +22,15 @@ def _hosts(nodeset: Mapping[str, Node], prefix: str = "") -> str:
     )
 
 
-def control(clusterdir: ClusterDir, nodeset: Mapping[str, Node], user: str) -> str:
-    """Return the text of CLUSTERDIR/ssh_config; `user` is the default user."""
+def control(clusterdir: ClusterDir, nodeset: Mapping[str, Node], users: Sequence[str]) -> str:
+    """Return the text of CLUSTERDIR/ssh_config; the first of `users` is the default user, root always is one."""
     folder = clusterdir.path
     verified = "\n".join(f"  {key} {value}" for key, value in ssh_options.verified(clusterdir).items())
     return f"""\
 # Made by reconfigure; used by bin/login.
+# Users: {" ".join((*users, "root"))}
 Host *
-  User {user}
+  User {(*users, "root")[0]}
 
 {_hosts(nodeset)}
 Match user root

@@ -1,0 +1,1 @@
+"""The programs of bin/, with fakes beside them."""
