@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,8 +33,8 @@ def alone(clusterdir: ClusterDir) -> Iterator[None]:
 
 
 def kind(clusterdir: ClusterDir) -> str:
-    """Return the hash of what a worker started now would be: its sources, and whether it follows a spool."""
-    digest = hashlib.sha256()
+    """Return the hash of what a worker started now would be: sources, environment, and whether it follows a spool."""
+    digest = hashlib.sha256(os.path.realpath(sys.prefix).encode())
     site = files.read_json(clusterdir.site) if clusterdir.site.exists() else {"partitions": []}
     digest.update(b"slurm" if any(part["scheduler"] == "slurm" for part in site["partitions"]) else b"")
     for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
@@ -48,7 +49,7 @@ def worker(clusterdir: ClusterDir) -> int | None:
 
 
 def outdated(clusterdir: ClusterDir) -> bool:
-    """Return whether a worker runs that was started from other sources, or for a site that had Slurm or had none."""
+    """Return whether a worker runs that is of another kind than one that would be started now."""
     found = _running(clusterdir)
     return found is not None and found[1] != kind(clusterdir)
 
