@@ -54,7 +54,15 @@ def sync(options: Options) -> int:
         setup.refresh_images(cluster.clusterdir, cluster.site)
     if options.adopt:
         _adopt(cluster)
-    return _change(cluster, decide, dry_run=options.dry_run, as_json=options.json)
+    return _change(cluster, decide, dry_run=options.dry_run, as_json=options.json, mend=True)
+
+
+def _mend_host(cluster: Cluster) -> tuple[str, ...]:
+    """Make whole what the machines of the cluster share on this host; return what was made or mended."""
+    mended = cluster.provider.prepare()
+    if mended:
+        log.info("made or mended on this host: %s", ", ".join(mended))
+    return mended
 
 
 def _adopt(cluster: Cluster) -> None:
@@ -95,19 +103,26 @@ def _change(
     dry_run: bool,
     as_json: bool,
     wished: Collection[str] = (),
+    mend: bool = False,
 ) -> int:
-    """Observe, decide, show; under the lock and carried out unless it is a dry run. `wished` must not wait."""
+    """Observe, decide, show; under the lock and carried out unless it is a dry run. `wished` must not wait.
+
+    `mend`: first make whole what the machines share on this host; without it nobody could ask them.
+    """
     if dry_run:
         _show(decide(cluster, cluster.observe()), as_json)
         return OK
     with tables.doing(cluster.clusterdir), lock.locked(cluster.clusterdir, lock.WAIT):
         cluster.terraform.mend()
+        mended = _mend_host(cluster) if mend else ()
         observed = cluster.observe()
         todo = decide(cluster, observed)
         _say_forced(cluster, todo)
         outcome = Round(cluster, todo, observed).carry_out()
     if as_json:
-        print_json({"changed": outcome.changed, **todo.data(), "failed": dict(outcome.failed)})
+        print_json(
+            {"changed": outcome.changed or bool(mended), "host": mended, **todo.data(), "failed": dict(outcome.failed)}
+        )
     else:
         _show(todo, as_json)
     refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)

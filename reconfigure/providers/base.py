@@ -41,8 +41,8 @@ class Provider(Protocol):
     def check(self) -> None:
         """Raise UsageError if machines cannot be here with this site data; change nothing."""
 
-    def prepare(self) -> None:
-        """Make what the machines of the cluster share: network and data."""
+    def prepare(self) -> tuple[str, ...]:
+        """Make or mend what the machines of the cluster share, network and data, also while they run; return what."""
 
     def observe(self) -> tuple[Machine, ...]:
         """All machines and leftovers of machines of the cluster, by name."""

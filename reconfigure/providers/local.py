@@ -54,14 +54,17 @@ class LocalProvider:
         except CommandError as exc:
             raise UsageError(exc.stderr.strip(), hint="nothing was changed") from exc
 
-    def prepare(self) -> None:
-        """Make the data folders (owner and mode too), the bridge, its rules and the host's settings."""
+    def prepare(self) -> tuple[str, ...]:
+        """Make or mend the data folders (owner and mode too), bridge, rules and the host's settings.
+
+        Machines that run are put on the bridge again. Return what of the network was made.
+        """
         for name, mode, owner in DATA:
             folder = self.folder / "data" / name
             folder.mkdir(parents=True, exist_ok=True)
             os.chown(folder, owner, owner)
             folder.chmod(mode)
-        self._script("network.sh", "up", self._network())
+        return tuple(self._script("network.sh", "up", self._network()).splitlines())
 
     def observe(self) -> tuple[Machine, ...]:
         """All machines and leftovers of machines of the cluster, by name."""
@@ -125,9 +128,9 @@ class LocalProvider:
         gateway = f"{network[1]}/{network.prefixlen}"
         return {"KIWI_SUBNET": self.subnet, "KIWI_GATEWAY": gateway, "KIWI_HOST": str(self.root / "host")}
 
-    def _script(self, script: str, command: str, values: Mapping[str, str]) -> None:
+    def _script(self, script: str, command: str, values: Mapping[str, str]) -> str:
         env = {"PATH": PATH, "KIWI_HOME": str(self.folder), "KIWI_CLUSTER": self.cluster, **values}
-        process.run(["bash", str(self._path(script)), command], env=env, timeout=120)
+        return process.run(["bash", str(self._path(script)), command], env=env, timeout=120).out
 
 
 def _dynamic(values: Mapping[str, str]) -> dict[str, Any]:

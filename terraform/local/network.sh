@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The host's side of one cluster's network.
 #
-#   network.sh up        bridge, address, rules and the host's settings; again: nothing changes
+#   network.sh up        bridge, address, rules, the host's settings, and the machines' ends on the bridge; prints what it
+#                        made or mended, a line each; again: nothing changes
 #   network.sh down      takes all of it away; nothing to do where nothing is there
 #   network.sh check     whether `up` would be refused: the subnet overlaps what this host reaches
 #   network.sh bridge    prints the bridge's name
 #
 # Input comes in the environment: KIWI_CLUSTER; for up and down also KIWI_HOST
-# (folder, see below), for check and up KIWI_SUBNET, and for up KIWI_GATEWAY (with prefix).
+# (folder, see below), for check and up KIWI_SUBNET, and for up KIWI_GATEWAY (with prefix) and KIWI_HOME (its machines).
 #
 # Settings of the whole host are counted: KIWI_HOST/SETTING holds lines
 # `boot ID`, `original VALUE`, `ours VALUE` and a `cluster NAME` for each that
@@ -74,7 +75,10 @@ raise() { # path=value: record, then set; a value that is high enough stays
     ((original < value)) || return 0
   fi
   write_record "$file" "$original" "$value" "${others[@]}" "$cluster"
-  (($(<"/proc/sys/$path") >= value)) || echo "$value" >"/proc/sys/$path"
+  if (($(<"/proc/sys/$path") < value)); then
+    echo "$value" >"/proc/sys/$path"
+    echo "$path"
+  fi
 }
 
 put_back() { # path=value
@@ -115,16 +119,53 @@ check_routes() {
 make_bridge() {
   local mac
   mac=02:$(printf '%s' "$cluster" | sha256sum | sed 's/\(..\)/\1:/g' | cut -c1-14)
-  [[ -e /sys/class/net/$bridge ]] || ip link add name "$bridge" address "$mac" type bridge
+  if [[ ! -e /sys/class/net/$bridge ]]; then
+    ip link add name "$bridge" address "$mac" type bridge
+    echo "bridge $bridge"
+  fi
   note_originals
   if ! ip -4 -o address show dev "$bridge" | grep -qF " $KIWI_GATEWAY "; then
     ip -4 address flush dev "$bridge"
     ip address add "$KIWI_GATEWAY" brd + dev "$bridge"
+    echo "address $KIWI_GATEWAY"
   fi
-  ip link set dev "$bridge" up
+  set_up "$bridge"
+}
+
+set_up() { # interface
+  [[ ! $(<"/sys/class/net/$1/flags") =~ [02468ace]$ ]] || echo "$1 is up" # IFF_UP is the last bit
+  ip link set dev "$1" up
+}
+
+# A machine that runs has lost its way where its bridge was removed.
+attach_machines() {
+  local record interface
+  for record in "${KIWI_HOME:-/nonexistent}"/machines/*/instance.json; do
+    interface=$(sed -n 's/.*"interface":"\([^"/]*\)".*/\1/p' "$record")
+    [[ -n $interface && -e /sys/class/net/$interface ]] || continue # it has ended
+    if [[ ! /sys/class/net/$interface/master -ef /sys/class/net/$bridge ]]; then
+      ip link set dev "$interface" master "$bridge"
+      echo "machine $interface on $bridge"
+    fi
+    set_up "$interface"
+  done
 }
 
 # --- rules -------------------------------------------------------------------
+
+# What another program flushed, or changed, is whole again in one step.
+make_rules() {
+  local before
+  before=$(rules)
+  make_table
+  open_forward
+  [[ $before == "$(rules)" ]] || echo "rules"
+}
+
+rules() {
+  nft list table ip "$table" 2>/dev/null || true
+  nft list chain ip filter FORWARD 2>/dev/null | grep -F "\"$table\"" || true
+}
 
 # Machines get out through the host's address; from outside only answers come in.
 make_table() {
@@ -176,8 +217,8 @@ up() {
   check_routes
   for item in "${wanted[@]}"; do raise "$item"; done
   make_bridge
-  make_table
-  open_forward
+  attach_machines
+  make_rules
 }
 
 # The bridge goes before the settings: it must not count as a cluster that is left.

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kiwi.common.errors import BUSY, OK, USAGE
+from kiwi.common.errors import BUSY, FAILED, OK, USAGE, KiwiError
 from kiwi.common.process import CommandError
 from reconfigure.cli import main as cli
+from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import lock
 from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.planning.observed import Observed
 from reconfigure.providers import local
 from reconfigure.slurm.controller import Controller
 from reconfigure.terraform.client import Terraform
@@ -116,6 +118,30 @@ def test_a_held_lock_is_told_by_name(
     with lock.hold(ClusterDir(root, "kiwi").path / "lock", wait=0):
         assert cli.main(["sync"]) == BUSY
     assert "process " in capsys.readouterr().err
+
+
+def test_sync_mends_the_host_before_it_asks_anybody(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without bridge or rules nobody on the cluster could be asked; a dry run changes nothing on the host either."""
+    assert cli.main(["init"]) == OK
+    calls: list[str] = []
+
+    def prepare(self: local.LocalProvider) -> tuple[str, ...]:
+        calls.append("prepare")
+        return ("bridge kw-kiwi", "rules")
+
+    def observe(self: Cluster) -> Observed:
+        calls.append("observe")
+        raise KiwiError("enough of it")
+
+    monkeypatch.setattr(local.LocalProvider, "prepare", prepare)
+    monkeypatch.setattr(Cluster, "observe", observe)
+    assert cli.main(["sync", "--dry-run"]) == FAILED
+    assert calls == ["observe"]
+    assert cli.main(["sync"]) == FAILED
+    assert calls == ["observe", "prepare", "observe"]
+    assert "made or mended on this host: bridge kw-kiwi, rules\n" in capsys.readouterr().err
 
 
 def test_down_asks_nobody_where_no_machine_runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

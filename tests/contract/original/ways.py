@@ -121,7 +121,8 @@ class Provider:
         self.killed: set[str] = set()
         self.terraform: Any = None
 
-    def prepare(self) -> None: ...
+    def prepare(self) -> tuple[str, ...]:
+        return ()
 
     def teardown(self) -> None: ...
 

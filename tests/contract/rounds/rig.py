@@ -21,7 +21,8 @@ class FakeProvider:
         self.cleared: list[tuple[str, str | None]] = []
         self.terraform: Any = None
 
-    def prepare(self) -> None: ...
+    def prepare(self) -> tuple[str, ...]:
+        return ()
 
     def teardown(self) -> None: ...
 

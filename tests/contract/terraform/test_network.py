@@ -43,11 +43,19 @@ class Host(NamedTuple):
         return process.run(inside, check=check, env={**os.environ, **env})
 
     def up(
-        self, cluster: str, subnet: str = "10.50", root: str = "one", check: bool = True, command: str = "up"
+        self,
+        cluster: str,
+        subnet: str = "10.50",
+        root: str = "one",
+        check: bool = True,
+        command: str = "up",
+        **env: str,
     ) -> process.Result:
         net = {"KIWI_SUBNET": f"{subnet}.0.0/16", "KIWI_GATEWAY": f"{subnet}.0.1/16"}
         folder = str(self.roots / root)
-        return self.run("bash", str(self.script), command, check=check, KIWI_CLUSTER=cluster, KIWI_HOST=folder, **net)
+        return self.run(
+            "bash", str(self.script), command, check=check, KIWI_CLUSTER=cluster, KIWI_HOST=folder, **net, **env
+        )
 
     def down(self, cluster: str, root: str = "one") -> None:
         self.run("bash", str(self.script), "down", KIWI_CLUSTER=cluster, KIWI_HOST=str(self.roots / root))
@@ -80,6 +88,49 @@ def host(tmp_path: Path) -> Iterator[Host]:
     for pipe in (holder.stdout, holder.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def machine(host: Host, folder: Path, interface: str) -> None:
+    """A machine's end of a cable, and its record."""
+    host.run("ip", "link", "add", "name", interface, "type", "veth", "peer", "name", f"p-{interface}")
+    (folder / "machines" / f"{interface}.1").mkdir(parents=True)
+    record = f'{{"version":1,"address":"10.50.0.2","interface":"{interface}","pid":1,"pid_start":1}}\n'
+    (folder / "machines" / f"{interface}.1" / "instance.json").write_text(record)
+
+
+def test_what_was_taken_away_comes_back_and_machines_are_put_on_the_bridge(host: Host, tmp_path: Path) -> None:
+    for interface in ("vb-k1", "vb-k2"):
+        machine(host, tmp_path, interface)
+    (tmp_path / "machines/ended.2").mkdir()
+    (tmp_path / "machines/ended.2/instance.json").write_text('{"version":1,"interface":"vb-gone"}\n')
+    (tmp_path / "machines/broken.3").mkdir()
+    (tmp_path / "machines/broken.3/instance.json").write_text("no record\n")
+    host.run("ip", "link", "add", "name", "vb-other", "type", "veth", "peer", "name", "p-other")
+    home = {"KIWI_HOME": str(tmp_path)}
+    attached = ["machine vb-k1 on kw-a", "vb-k1 is up", "machine vb-k2 on kw-a", "vb-k2 is up"]
+    bridge = ["bridge kw-a", "address 10.50.0.1/16", "kw-a is up"]
+    assert host.up("a", **home).out.splitlines() == ["net/ipv4/ip_forward", *bridge, *attached, "rules"]
+    whole = host.state()
+    assert host.up("a", **home).out == ""
+
+    host.run("ip", "link", "delete", "dev", "kw-a")
+    moved = [line for line in attached if "machine" in line]
+    assert host.up("a", **home).out.splitlines() == [*bridge, *moved]
+    host.run("nft", "flush", "ruleset")
+    assert host.up("a", **home).out == "rules\n"
+    host.run("nft", "flush", "chain", "ip", "kiwi-a", "forward")
+    assert host.up("a", **home).out == "rules\n"
+    host.set_forward(0)
+    assert host.up("a", **home).out == "net/ipv4/ip_forward\n"
+    host.run("ip", "address", "flush", "dev", "kw-a")
+    assert host.up("a", **home).out == "address 10.50.0.1/16\n"
+    host.run("ip", "link", "set", "dev", "vb-k1", "down")
+    assert host.up("a", **home).out == "vb-k1 is up\n"
+    assert (
+        host.run("cat", "/sys/class/net/vb-k2/master/ifindex").out == host.run("cat", "/sys/class/net/kw-a/ifindex").out
+    )
+    assert host.run("ls", "/sys/class/net/vb-other").out.split().count("master") == 0
+    assert [line.split() for line in host.state().splitlines()] == [line.split() for line in whole.splitlines()]
 
 
 def test_up_twice_changes_nothing_and_down_twice_leaves_nothing(host: Host) -> None:

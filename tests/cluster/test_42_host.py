@@ -1,0 +1,30 @@
+"""What a cluster has on this host comes back by `bin/up`, while its machines run on.
+
+Guards: bridge, rules and a setting that another program takes away.
+Cannot prove: net.ipv4.ip_forward, which other clusters need meanwhile (tests/contract/terraform/test_network.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kiwi.common import process
+from tests.cluster.conftest import Cluster
+
+SETTING = Path("/proc/sys/fs/inotify/max_user_instances")
+
+
+def test_bin_up_heals_the_host_under_running_machines(cluster: Cluster) -> None:
+    before, setting = cluster.instances(), int(SETTING.read_text())
+    booted = cluster.ssh("root@login", "stat -c %Y /proc/1").out
+    table = process.run(["nft", "list", "table", "ip", f"kiwi-{cluster.name}"]).out
+    process.run(["ip", "link", "delete", "dev", f"kw-{cluster.name}"])
+    process.run(["nft", "delete", "table", "ip", f"kiwi-{cluster.name}"])
+    SETTING.write_text(str(setting - 1))
+    assert cluster.ssh("root@login", "true", check=False).code != 0
+    cluster.up()
+    assert cluster.instances() == before
+    assert cluster.ssh("root@login", "stat -c %Y /proc/1").out == booted
+    assert process.run(["nft", "list", "table", "ip", f"kiwi-{cluster.name}"]).out == table
+    assert int(SETTING.read_text()) == setting
+    cluster.up_again()
