@@ -62,7 +62,8 @@ def find(call: Call, *which: str) -> list[Node]:
     """Return the nodes that options of sinfo choose, once each. Raise what `silent` returns if none answers."""
     mark = f"@{secrets.token_hex(8)}"
     fields = f"NodeList:|,StateLong:|,StateComplete:|,Reason:{mark}"
-    return parse(_ask(call, ["sinfo", "-a", "-h", "-N", "-O", fields, *which]), mark)
+    hidden = [] if "-p" in which else ["-a"]  # sinfo takes either
+    return parse(_ask(call, ["sinfo", *hidden, "-h", "-N", "-O", fields, *which]), mark)
 
 
 def _ask(call: Call, argv: list[str]) -> str:

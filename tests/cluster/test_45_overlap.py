@@ -65,7 +65,7 @@ def test_thirty_calls_within_three_seconds(cluster: Cluster) -> None:
 
 
 def states(cluster: Cluster, node: str) -> str:
-    return cluster.ssh("root@login", f"scontrol -o show node {node} | grep -o ' State=[^ ]*'").out
+    return cluster.ssh("root@login", f"sinfo -a -h -N -n {node} -O StateComplete:").out.upper()
 
 
 def test_a_resume_waits_for_the_removal_that_goes_on(cluster: Cluster) -> None:

@@ -70,8 +70,7 @@ def starts_no_munge(root: Path) -> None:
 
 
 def reason(cluster: Cluster, node: str) -> str:
-    out = cluster.ssh("root@login", f"scontrol -o show node {node}").out
-    return out.partition(" Reason=")[2].strip()
+    return cluster.ssh("root@login", f"sinfo -a -h -N -n {node} -o %E").out.strip()
 
 
 @pytest.mark.parametrize(

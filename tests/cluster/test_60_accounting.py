@@ -71,4 +71,4 @@ def test_without_accounting_a_file_has_a_line_for_each_job(cluster: Cluster) -> 
     wait_for("it is logged", lambda: log.exists() and "Name=logged " in log.read_text(), 30)
     line = next(line for line in log.read_text().splitlines() if "Name=logged " in line)
     assert "JobState=COMPLETED" in line
-    assert "UserId=alice(10001)" in line
+    assert "UserId=10001 User=alice " in line

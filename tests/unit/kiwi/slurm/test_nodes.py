@@ -31,6 +31,14 @@ def test_a_reason_makes_no_record_and_stays_a_line() -> None:
     ]
 
 
+def test_hidden_partitions_are_asked_for_where_sinfo_can() -> None:
+    """It refuses -a with -p."""
+    asked: list[list[str]] = []
+    nodes.find(lambda argv: asked.append(argv) or "", "-p", "cpu")  # type: ignore[func-returns-value]
+    nodes.find(lambda argv: asked.append(argv) or "", "-n", "cpu-1")  # type: ignore[func-returns-value]
+    assert ["-a" in argv for argv in asked] == [False, True]
+
+
 def test_a_node_of_two_partitions_comes_once() -> None:
     row = ("cpu-1", "idle", "idle+cloud", "none")
     assert nodes.parse(sinfo(row, row, mark="@x"), "@x") == [Node(*row)]
