@@ -113,6 +113,8 @@ BROKEN = {
     "no nodes": json.dumps(record("7-1", nodes=None)),
     "time": json.dumps(record("7-1", time="now")),
     "detail": json.dumps(record("7-1", detail=[])),
+    "deep": "[" * 100000,
+    "another version": json.dumps(record("7-1", version=True)),
 }
 
 
@@ -124,6 +126,17 @@ def test_a_broken_record_is_set_aside_and_the_others_go_on(following: Following,
     following.put("9-1")
     assert following.line()["id"] == "9-1"
     assert (following.spool.parent / "bad" / "7-1.json").read_text() == text
+
+
+def test_what_was_set_aside_before_is_in_nobodys_way(following: Following) -> None:
+    """A folder cannot be renamed onto one that holds something."""
+    for folder in (following.spool.parent / "bad" / "7-1.json", following.spool / "7-1.json"):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    assert "7-1.json moved to" in following.complaint()
+    assert len(list((following.spool.parent / "bad").iterdir())) == 2
+    following.put("9-1")
+    assert following.line()["id"] == "9-1"
 
 
 def test_a_link_to_another_file_is_not_read(following: Following, tmp_path: Path) -> None:
