@@ -24,6 +24,7 @@ def seen(state: str = "free", cleaned: str | None = None, age: float = 1.0, mess
         pytest.param(None, None, "off", id="never reported"),
         pytest.param(ALICE, None, "off", id="booked, never reported"),
         pytest.param(None, seen(age=31), "down", id="old heartbeat"),
+        pytest.param(None, seen(age=rules.DOWN), "free", id="heartbeat just young enough"),
         pytest.param(ALICE, seen(age=31), "down", id="booked, old heartbeat"),
         pytest.param(None, seen(), "free", id="never booked"),
         pytest.param(ALICE, seen(), "booked", id="live"),
@@ -62,8 +63,10 @@ def test_a_clean_node_changes_hands() -> None:
 )
 def test_refusals(held: Booking | None, report: Seen | None, kind: type[KiwiError], told: str) -> None:
     document = Document(1, {"lab-1": held} if held else {})
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=told) as caught:
         rules.allocate(document, ["lab-1"], BOB, {"lab-1": report} if report else {})
+    assert type(caught.value) is kind
+    assert caught.value.hint not in ("", "nothing was booked"), "what helps with this reason"
 
 
 def test_all_reasons_are_told_and_nothing_is_booked() -> None:
@@ -73,6 +76,13 @@ def test_all_reasons_are_told_and_nothing_is_booked() -> None:
     assert "lab-1 is booked by alice" in str(caught.value)
     assert "lab-2 is off" in str(caught.value)
     assert document == Document(1, {"lab-1": ALICE})
+    assert caught.value.hint == "nothing was booked"
+
+
+def test_nodes_that_waiting_does_not_help_with_are_not_busy() -> None:
+    with pytest.raises(KiwiError, match=r"lab-1 is off.*\nlab-2 is off") as caught:
+        rules.allocate(Document(1, {}), ["lab-1", "lab-2"], BOB, {})
+    assert type(caught.value) is KiwiError
 
 
 def test_release_ends_now() -> None:
@@ -81,6 +91,7 @@ def test_release_ends_now() -> None:
     assert {n: b.until for n, b in one.nodes.items()} == {"lab-1": NOW, "lab-2": 1100.0, "lab-3": 1060.0}
     every = rules.release(document, [], "alice", NOW)
     assert [b.live(NOW) for b in every.nodes.values()] == [False, False, True]
+    assert (one.generation, every.generation) == (2, 2)
 
 
 @pytest.mark.parametrize(
