@@ -14,6 +14,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ import yaml
 
 from bench import whole
 from kiwi.common import process
+from reconfigure.site import data as site_data
 
 REPO = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))
@@ -193,7 +195,26 @@ def cluster(before: dict[str, str]) -> Iterator[Cluster]:
     yield from _cluster(FIRST)
 
 
+def _bake(name: str) -> None:
+    made, site = Cluster(name), site_data.load(str(SITES[name])).data
+    made.command("reconfigure", "init", "--site", str(SITES[name]))  # an image depends on the site data, too
+    for image in sorted({node["image"] for node in (site["login"], *site["partitions"])}):
+        made.command("reconfigure", "image", "bake", image, timeout=900)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def baked(request: pytest.FixtureRequest) -> Iterator[Future[None] | None]:
+    """The second cluster's images, baked beside the first one's tests where any test will ask for it."""
+    if not any("second" in item.fixturenames for item in request.session.items):
+        yield None
+        return
+    request.getfixturevalue("cluster")
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(_bake, SECOND)
+
+
 @pytest.fixture(scope="session")
-def second(cluster: Cluster) -> Iterator[Cluster]:
+def second(baked: Future[None]) -> Iterator[Cluster]:
     """Another cluster beside the first one, on another release."""
+    baked.result()
     yield from _cluster(SECOND)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 from kiwi.common import process
@@ -37,7 +36,8 @@ def test_the_control_side_stopped_for_a_while(cluster: Cluster) -> None:
     cluster.rest()
     cluster.command("reconfigure", "serve", "--stop")
     with cluster.child("alice@login", "srun -N 3 hostname") as job:
-        time.sleep(20)
+        spool = "ls /var/spool/kiwi/requests"
+        wait_for("Slurm asks", lambda: cluster.ssh("root@login", spool).out, 60)
         assert job.poll() is None
         restart(cluster)
         out, _ = job.communicate(timeout=240)
