@@ -84,6 +84,8 @@ KEYS = {
     "clean_tmp": _Key(lambda v: isinstance(v, bool), "true or false"),
     "left_files_block": _Key(lambda v: isinstance(v, bool), "true or false"),
 }
+# Keys that came later: where a machine gets newer code, its agent starts before its file is written anew.
+DEFAULTS = {"left_files_block": True}
 PARTITION_KEYS = {
     "name": _Key(_is_name, "a name such as lab"),
     "nodes": _Key(lambda v: _is_names(v) and bool(v) and len(set(v)) == len(v), 'names such as ["lab-1"], each once'),
@@ -99,6 +101,8 @@ def load(path: Path = PATH) -> Config:
         raise UsageError(f"{path} is not there", hint="the role `booking` writes it") from exc
     except (OSError, ValueError) as exc:
         raise UsageError(f"{path} cannot be read as JSON: {exc}") from exc
+    if isinstance(raw, dict):
+        raw = {**DEFAULTS, **raw}
     faults = _faults(raw)
     if faults:
         raise UsageError(f"{path} has faults:\n  " + "\n  ".join(faults))

@@ -78,6 +78,12 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     assert all(key in str(caught.value) for key in ("grace", "role", "max_time"))
 
 
+def test_a_file_of_an_earlier_version_is_good(tmp_path: Path) -> None:
+    """Newer code starts on a running machine before its file is written anew."""
+    old = {key: value for key, value in GOOD.items() if key != "left_files_block"}
+    assert settings.load(write(tmp_path, old)).left_files_block is True
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
 def test_a_torn_file(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match=r"config\.json"):
