@@ -19,12 +19,14 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     complete(whom, "_kiwi_users")
     grace = "seconds after TERM (default: %(default)s)"
     command.add_argument("--grace", type=float, default=5.0, metavar="S", help=grace)
+    job = "only what this job of Slurm's left running"
+    command.add_argument("--job", type=int, metavar="N", help=job)
     add(commands, "agent", agent, "serve this machine (root; started by systemd)", "agent", CALLED)
 
 
 def clean(options: Options) -> int:
     """Clean this machine of a user."""
-    code: int = importlib.import_module("kiwi.node.clean_command").clean(options.target, options.grace)
+    code: int = importlib.import_module("kiwi.node.clean_command").clean(options.target, options.grace, options.job)
     return code
 
 

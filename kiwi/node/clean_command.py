@@ -1,7 +1,7 @@
 """Clean up after a user who leaves this machine without a booking that ends: `kiwi clean`.
 
-Slurm's Epilog calls it after a user's last job on a node, `leavers` for users
-who are no longer in the site data.
+Slurm's Epilog calls it after a user's last job on a node, and with --job after
+one that is not the last; `leavers` for users who are no longer in the site data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from kiwi.common.errors import FAILED, OK, UsageError
-from kiwi.node.cleanup import Target
+from kiwi.node import job_processes
+from kiwi.node.cleanup import Left, Target
 from kiwi.node.cleanup import clean as clean_up
 from kiwi.node.processes import is_system
 
@@ -20,17 +21,21 @@ BYPASS = Path("/etc/kiwi/bypass")
 HIGHEST = 300.0  # seconds of grace
 
 
-def clean(who: str, grace: float) -> int:
+def clean(who: str, grace: float, job: int | None = None) -> int:
     """End all that `who` (a name, or the number of one who is gone) runs here; `grace` is in seconds.
 
-    Leave alone those who always pass the gate; files in /tmp and the crontab
-    stay. Return the exit code: FAILED if processes, or files elsewhere, are left. Raise UsageError
+    With `job`, the number of one of Slurm's: end only what belongs to that.
+    Leave alone those who always pass the gate; files in /tmp and the crontab stay.
+    Return the exit code: FAILED if processes, or files elsewhere, are left. Raise UsageError
     if the caller is not root, and for a user who is unknown or the system's.
     """
     target = _target(who, grace)
     if target.user in _bypass():
         return OK
-    left = clean_up(target)
+    if job is None:
+        left = clean_up(target)
+    else:
+        left = Left(job_processes.end(target.user, target.uid, job, grace), [])
     for survivor in left.processes:
         print(f"kiwi: still there: {survivor.pid} {survivor.name!a} of {who}", file=sys.stderr)
     for thing in left.things:

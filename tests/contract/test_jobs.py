@@ -20,7 +20,7 @@ UIDS = {"alice": 60001, "bob": 60002}
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A Slurm node up for 100 s, on which dave always passes; its `kiwi` notes how it was called."""
-    for folder in ("run/kiwi", "etc/kiwi", "proc/sys/kernel/random", "usr/bin", "dev/shm"):
+    for folder in ("run/kiwi", "etc/kiwi", "proc/sys/kernel/random", "usr/bin", "dev/shm", "run/lock"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "proc/uptime").write_text("100.50 300.00\n")
     (tmp_path / "proc/sys/kernel/random/boot_id").write_text(BOOT + "\n")
@@ -87,6 +87,61 @@ def test_what_is_left_is_ended_after_the_last_job_only(root: Path) -> None:
     jobs(root, "begins", "bob", 9)
     jobs(root, "ends", "bob", 9)
     assert (root / "called").read_text() == "clean alice\n", "bob left nothing"
+
+
+def test_what_one_job_of_several_left_is_ended(root: Path) -> None:
+    jobs(root, "begins", "alice", 7)
+    jobs(root, "begins", "alice", 77)
+    for pid, environment in ((1, "A=1"), (2, "XSLURM_JOB_ID=7"), (3, "SLURM_JOB_ID=77"), (4, "B=SLURM_JOB_ID=7")):
+        (root / f"proc/{pid}").mkdir()
+        (root / f"proc/{pid}/environ").write_text(f"HOME=/\0{environment}\0")
+    jobs(root, "ends", "alice", 7)
+    assert not (root / "called").exists()
+    jobs(root, "begins", "alice", 7)
+    (root / "proc/2/environ").write_text("HOME=/\0SLURM_JOB_ID=7\0")
+    jobs(root, "ends", "alice", 7)
+    assert (root / "called").read_text() == "clean alice --job 7 --grace 2\n"
+    assert enters(root, "alice")
+
+
+def test_a_node_that_cannot_tell_its_jobs_ends_nobody(root: Path) -> None:
+    """An empty answer is no answer: it would end what alice runs in job 8."""
+    jobs(root, "begins", "alice", 7)
+    jobs(root, "begins", "alice", 8)
+    (root / "find").write_text("#!/bin/sh\nexit 1\n")
+    (root / "find").chmod(0o755)
+    text = (REPO / "slurmscripts/jobs").read_text().replace("PATH=/usr/sbin", f"PATH={root}:/usr/sbin")
+    (root / "jobs").write_text(text)
+    env = {"SLURM_JOB_USER": "alice", "SLURM_JOB_UID": str(UIDS["alice"]), "SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n"}
+    assert process.run(["sh", str(root / "jobs"), "ends", str(root)], env=env, check=False).code == 1
+    assert not (root / "called").exists()
+    assert enters(root, "alice")
+
+
+def test_a_ps_that_says_nothing_hides_nobody(root: Path) -> None:
+    jobs(root, "begins", "alice", 7)
+    (root / "ps").write_text("#!/bin/sh\nexit 0\n")
+    (root / "ps").chmod(0o755)
+    text = (REPO / "slurmscripts/jobs").read_text().replace("PATH=/usr/sbin", f"PATH={root}:/usr/sbin")
+    (root / "jobs").write_text(text)
+    env = {"SLURM_JOB_USER": "alice", "SLURM_JOB_UID": str(UIDS["alice"]), "SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n"}
+    process.run(["sh", str(root / "jobs"), "ends", str(root)], env=env)
+    assert (root / "called").read_text() == "clean alice\n"
+
+
+def task_prolog(tmp_path: Path, **env: str) -> list[str]:
+    return process.run([str(REPO / "slurmscripts/task_prolog")], env=env).out.splitlines()
+
+
+def test_a_task_has_no_session_of_the_login_node(tmp_path: Path) -> None:
+    bus = "unix:path=/run/user/10001/bus"
+    said = task_prolog(tmp_path, XDG_RUNTIME_DIR="/run/user/10001", DBUS_SESSION_BUS_ADDRESS=bus)
+    assert {"unset XDG_RUNTIME_DIR", "unset DBUS_SESSION_BUS_ADDRESS", "unset XDG_SESSION_ID"} <= set(said)
+
+
+def test_a_runtime_folder_of_the_users_own_stays(tmp_path: Path) -> None:
+    said = task_prolog(tmp_path, XDG_RUNTIME_DIR="/tmp/mine", DBUS_SESSION_BUS_ADDRESS="unix:abstract=/tmp/x")
+    assert not {line for line in said if "RUNTIME" in line or "DBUS" in line}
 
 
 def test_nothing_of_roots_is_ended(root: Path) -> None:

@@ -162,6 +162,15 @@ def test_every_program_exists_and_only_slurm_writes_the_spool() -> None:
     assert (spool["path"], spool["owner"], spool["mode"]) == ("/var/spool/kiwi/requests", "slurm", "0700")
     folder = site()["_slurm_scripts"] + "/"
     programs = [line.split(folder)[1] for line in render(site()).splitlines() if f"={folder}" in line]
-    assert set(programs) == {"resume", "suspend", "resume_fail", "reboot", "await_nodes", "prolog", "epilog"}
+    assert set(programs) == {
+        "resume",
+        "suspend",
+        "resume_fail",
+        "reboot",
+        "await_nodes",
+        "prolog",
+        "epilog",
+        "task_prolog",
+    }
     for program in programs:
         assert (ROLE.parents[1] / "slurmscripts" / program).stat().st_mode & 0o111
