@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import pwd
+import sys
 import time
 from typing import Any
 
 from kiwi.agent.protocol import Request, ask
 from kiwi.common import durations, hostlist, tables
 from kiwi.common.commandline import EVERY_DAY, Commands, Options, add, complete
-from kiwi.common.errors import OK, UnreachableError, UsageError
+from kiwi.common.errors import OK, KiwiError, UnreachableError, UsageError
 
 OPENING = 20.0  # seconds that a node's agent has to open its gate
 JSON = "print a list of objects"
@@ -37,6 +40,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     text = f"{NODES} (default: all)"
     nodes = command.add_argument("-w", "--worker", action="append", default=[], metavar="NODES", help=text)
     complete(nodes, "_kiwi_nodes")
+    command.add_argument("-y", "--yes", action="store_true", help="give back all without being asked on a terminal")
     _add_partition(command)
     _add_user(command)
 
@@ -72,8 +76,14 @@ def alloc(options: Options) -> int:
 
 
 def kill(options: Options) -> int:
-    """End bookings; the clean-up goes on by itself."""
+    """End bookings; the clean-up goes on by itself.
+
+    Without nodes, ask a person on a terminal first; where nobody can answer it goes on, as scripts count on. Raise
+    KiwiError if the answer is not yes.
+    """
     names = hostlist.expand(options.worker)
+    if not names and not options.yes and sys.stdin.isatty() and sys.stderr.isatty():
+        _confirm(options)
     nodes = _ask_for(Request("kill", options.partition, names, user=options.user))["nodes"]
     print(f"{', '.join(n['node'] for n in nodes)}: given back, being cleaned")
     return OK
@@ -89,6 +99,18 @@ def _ask_for(request: Request) -> dict[str, Any]:
             raise
         hint = f"run a command there: srun -w {theirs[0]} hostname; have a shell there: salloc -w {theirs[0]}"
         raise UsageError(f"{', '.join(theirs)}: Slurm hands it out, not kiwi", hint=hint) from exc
+
+
+def _confirm(options: Options) -> None:
+    """Name what would be given back and wait for a yes; where that is nothing, the agent says so by itself."""
+    user = options.user or pwd.getpwuid(os.getuid()).pw_name
+    held = [n["node"] for n in ask(Request("info", options.partition))["nodes"] if n["holder"] == user]
+    if not held:
+        return
+    print(f"Give back {', '.join(held)}, held by {user}? All that runs there ends. [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise KiwiError("nothing was given back", hint="name the nodes, kiwi kill -w lab-1, or add --yes")
 
 
 def _await_ready(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ function _shtab_kiwi_using
 end
 
 set -g _shtab_kiwi_commands info alloc kill why metrics clean agent version completion
-set -g _shtab_kiwi_opts_with_value --grace --partition --time --to --user --worker -p -t -u -w
+set -g _shtab_kiwi_opts_with_value --grace --job --partition --time --to --user --worker -p -t -u -w
 
 complete -c kiwi -e
 complete -c kiwi -f
@@ -111,6 +111,7 @@ complete -c kiwi -n '_shtab_kiwi_using alloc' -s u -l user -xka "(_kiwi_users)" 
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a kill -d 'Give nodes back now.'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s w -l worker -xka "(_kiwi_nodes)" -d 'nodes, such as lab-1,lab-2 or lab-[1-4] (default: all)'
+complete -c kiwi -n '_shtab_kiwi_using kill' -s y -l yes -d 'give back all without being asked on a terminal'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s p -l partition -xka "(_kiwi_partitions)" -d 'only this partition; `all` for info of all (the default)'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s u -l user -xka "(_kiwi_users)" -d 'for this user (administrators only)'
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a why -d 'Why a job waits, or a node cannot be had.'
@@ -122,6 +123,7 @@ complete -c kiwi -n '_shtab_kiwi_using metrics' -l to -xka "(_kiwi_file)" -d 're
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a clean -d 'End all that a user runs on this machine (root).'
 complete -c kiwi -n '_shtab_kiwi_using clean' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using clean' -l grace -x -d 'seconds after TERM (default: 5.0)'
+complete -c kiwi -n '_shtab_kiwi_using clean' -l job -x -d 'only what this job of Slurm'"'"'s left running'
 complete -c kiwi -n '_shtab_kiwi_using clean; and test $_shtab_kiwi_npos -eq 0' -ka "(_kiwi_users)" -d 'name, or number of one who is gone'
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a agent -d 'Serve this machine (root; started by systemd).'
 complete -c kiwi -n '_shtab_kiwi_using agent' -s h -l help -d 'show this help message and exit'

@@ -51,6 +51,7 @@ _shtab_kiwi_alloc_defaults_added=0
 _shtab_kiwi_clean_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--grace[seconds after TERM (default\: 5.0)]:S:"
+  "--job[only what this job of Slurm\'s left running]:N:"
   ":name, or number of one who is gone:_kiwi_users"
 )
 
@@ -77,6 +78,7 @@ _shtab_kiwi_info_defaults_added=0
 _shtab_kiwi_kill_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "*"{-w,--worker}"[nodes, such as lab-1,lab-2 or lab-\[1-4\] (default\: all)]:NODES:_kiwi_nodes"
+  {-y,--yes}"[give back all without being asked on a terminal]"
   {-p,--partition}"[only this partition\; \`all\` for info of all (the default)]:partition:_kiwi_partitions"
   {-u,--user}"[for this user (administrators only)]:user:_kiwi_users"
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,66 @@ def test_a_full_disk_is_told_with_the_file(capsys: pytest.CaptureFixture[str], m
     monkeypatch.setattr(os, "dup2", lambda old, new: None)
     assert commandline.end("kiwi", full) == FAILED
     assert capsys.readouterr().err == "kiwi: cannot write /var/lib/kiwi/x.json: No space left on device\n"
+
+
+class Terminal(io.StringIO):
+    """What a person types, or is shown."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Terminal]:
+    """Put a person at the terminal, who types this; return what they are shown on standard error."""
+
+    def sit(answer: str) -> Terminal:
+        shown = Terminal()
+        monkeypatch.setattr(sys, "stdin", Terminal(answer))
+        monkeypatch.setattr(sys, "stderr", shown)
+        return shown
+
+    return sit
+
+
+@pytest.mark.parametrize("answer", ["y\n", "YES\n"])
+def test_kill_without_a_node_asks_on_a_terminal(
+    asked: list[Request], types: Callable[[str], Terminal], answer: str
+) -> None:
+    shown = types(answer)
+    assert cli.main(["-u", "bob", "kill"]) == OK
+    assert "Give back lab-1, held by bob?" in shown.getvalue()
+    assert [request.op for request in asked] == ["info", "kill"]
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "n\n", "lab-1\n"])
+def test_anything_but_yes_gives_nothing_back(
+    asked: list[Request], types: Callable[[str], Terminal], answer: str
+) -> None:
+    shown = types(answer)
+    assert cli.main(["kill", "-u", "bob", "-p", "lab"]) == FAILED
+    assert "nothing was given back" in shown.getvalue()
+    assert [(request.op, request.partition) for request in asked] == [("info", "lab")]
+
+
+@pytest.mark.parametrize("arguments", [["kill", "--yes"], ["kill", "-y"], ["kill", "-w", "lab-1"]])
+def test_who_says_which_or_yes_is_not_asked(
+    asked: list[Request], types: Callable[[str], Terminal], arguments: list[str]
+) -> None:
+    shown = types("n\n")
+    assert cli.main(arguments) == OK
+    assert [request.op for request in asked] == ["kill"]
+    assert shown.getvalue() == ""
+
+
+def test_a_script_is_not_asked(asked: list[Request], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert cli.main(["kill"]) == OK
+    assert [request.op for request in asked] == ["kill"]
+
+
+def test_one_who_holds_nothing_is_not_asked(asked: list[Request], types: Callable[[str], Terminal]) -> None:
+    types("")
+    assert cli.main(["kill", "-u", "alice"]) == OK
+    assert [request.op for request in asked] == ["info", "kill"]
