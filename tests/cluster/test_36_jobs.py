@@ -20,10 +20,8 @@ def test_what_a_cancelled_job_left_ends_beside_another_one_of_its_user(cluster: 
     cluster.ssh("alice@login", f"cat >leaves.sh <<'X'\n{LEAVES}X")
     job = cluster.ssh("alice@login", "sbatch --parsable -p cpu -w cpu-1 -o /dev/null leaves.sh").out.strip()
     wait_for("what it leaves", lambda: on_node(cluster, "sleep 7101", "cpu-1"), 60)
-    other = (
-        "echo alice >/run/kiwi/jobs/999999; runuser -u alice -- env SLURM_JOB_ID=999999 setsid -f sleep 7102 >/dev/null"
-    )
-    cluster.ssh("root@cpu-1", other)
+    cluster.ssh("root@cpu-1", "echo alice >/run/kiwi/jobs/999999")
+    cluster.ssh("alice@cpu-1", "SLURM_JOB_ID=999999 setsid -f sleep 7102 >/dev/null 2>&1 </dev/null")
     cluster.ssh("alice@login", f"scancel {job}")
     try:
         wait_for("its end", lambda: not on_node(cluster, "sleep 7101|trap", "cpu-1"), 40)
@@ -60,5 +58,5 @@ def test_a_stopped_srun_stays_until_its_login_machine_is_made_anew(cluster: Clus
     limit = cluster.ssh("root@login", "scontrol show config | grep InactiveLimit").out
     assert int(limit.split()[2]) > 3600
     cluster.ssh("root@login", "/usr/lib/kiwi/slurmscripts/lost_clients $(($(date +%s) + 9))")
-    wait_for("its end", lambda: not cluster.ssh("alice@login", squeue).out, 60)
+    wait_for("its end", lambda: cluster.ssh("alice@login", squeue).out != "RUNNING\n", 60)
     cluster.ssh("alice@login", "pkill -KILL srun; scancel -u alice", check=False)
