@@ -139,7 +139,7 @@ def main() -> int:
             rows = rounds(target, options.count, options.seed, options.full_disk)
         finally:
             target.log.unlink(missing_ok=True)
-            target.command("down", "--all", timeout=600)
+            target.command("down", "--all", "--force", timeout=600)
     print(show(rows))
     return int(any(row.fault for row in rows))
 

@@ -68,7 +68,7 @@ def _measure(asked: argparse.Namespace) -> int:
     code = 0
     try:
         signal.alarm(asked.limit * 60)
-        command("bin/down")
+        command("bin/down", "--force")
         say("bin/up, with the image where it is not baked")
         command("bin/up", "--site", str(SITE), timeout=1800)
         for part in asked.parts or PARTS:
@@ -78,7 +78,7 @@ def _measure(asked: argparse.Namespace) -> int:
         code = 1
     finally:
         signal.alarm(0)
-        command("bin/down", *([] if asked.keep else ["--all"]))
+        command("bin/down", "--force", *([] if asked.keep else ["--all"]))
     return code
 
 

@@ -13,7 +13,7 @@ BUDGET = 25
 
 def once() -> dict[str, float]:
     """Bring the cluster up from a baked image; seconds by play, then in all."""
-    command("bin/down")
+    command("bin/down", "--force")
     began = time.monotonic()
     out = command("bin/up", "--site", str(SITE), timeout=1200)
     plays = [(name, float(seconds)) for name, seconds in re.findall(r"^(.*) … ([0-9.]+) s", out, re.MULTILINE)]

@@ -16,7 +16,7 @@ from kiwi.engines.booking import BookingEngine
 def build(config: Config, partition: Partition) -> BookingEngine:
     """Return the engine of one partition, as this machine writes to it."""
     store = Store(partition.state, config.node)
-    return BookingEngine(partition, store, Heartbeats(store), config.max_time)
+    return BookingEngine(partition, store, Heartbeats(store), config.max_time, config.leaving)
 
 
 class StorageCalls:

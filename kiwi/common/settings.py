@@ -3,6 +3,7 @@
     {"version": 1, "node": "lab-1", "role": "login" | "booking",
      "partitions": [{"name": "lab", "nodes": ["lab-1", …], "state": "/var/lib/kiwi/state/lab"}],
      "admins": ["carol"], "bypass": [],
+     "leaving": [],
      "max_time": 604800, "grace": 5, "clean_tmp": true, "left_files_block": true}
 
 `admins` may act for others, `bypass` are users whom the gate never refuses and
@@ -47,6 +48,7 @@ class Config:
     partitions: tuple[Partition, ...]
     admins: frozenset[str]
     bypass: frozenset[str]
+    leaving: frozenset[str]
     max_time: int
     grace: int
     clean_tmp: bool
@@ -79,13 +81,14 @@ KEYS = {
     "partitions": _Key(lambda v: isinstance(v, list), "a list of partitions, empty if none is booked"),
     "admins": _Key(_is_names, 'a list of users such as ["carol"]'),
     "bypass": _Key(_is_names, 'a list of users such as ["carol"], or []'),
+    "leaving": _Key(_is_names, 'a list of nodes such as ["lab-2"], or []'),
     "max_time": _seconds(1, 366 * 86400, 604800),
     "grace": _seconds(0, 300, 5),
     "clean_tmp": _Key(lambda v: isinstance(v, bool), "true or false"),
     "left_files_block": _Key(lambda v: isinstance(v, bool), "true or false"),
 }
 # Keys that came later: where a machine gets newer code, its agent starts before its file is written anew.
-DEFAULTS = {"left_files_block": True}
+DEFAULTS = {"leaving": [], "left_files_block": True}
 PARTITION_KEYS = {
     "name": _Key(_is_name, "a name such as lab"),
     "nodes": _Key(lambda v: _is_names(v) and bool(v) and len(set(v)) == len(v), 'names such as ["lab-1"], each once'),
@@ -94,7 +97,10 @@ PARTITION_KEYS = {
 
 
 def load(path: Path = PATH) -> Config:
-    """Return the checked file. Raise UsageError with all of its faults, or if it is not there or not JSON."""
+    """Return the checked file, with the DEFAULTS of keys that an older release did not write.
+
+    Raise UsageError with all of its faults, or if it is not there or not JSON.
+    """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
@@ -155,6 +161,7 @@ def _build(raw: dict[str, Any]) -> Config:
         ),
         admins=frozenset(raw["admins"]),
         bypass=frozenset(raw["bypass"]),
+        leaving=frozenset(raw["leaving"]),
         max_time=raw["max_time"],
         grace=raw["grace"],
         clean_tmp=raw["clean_tmp"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from kiwi.booking import rules
@@ -12,7 +12,7 @@ from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.rules import Booking, Document, Seen
 from kiwi.booking.store import Store
 from kiwi.common import durations
-from kiwi.common.errors import UsageError
+from kiwi.common.errors import KiwiError, UsageError
 from kiwi.common.settings import Partition
 from kiwi.engines.base import Node, User
 
@@ -25,11 +25,14 @@ class BookingEngine:
     All methods raise UsageError if a name is not of this partition, and OSError if the share fails.
     """
 
-    def __init__(self, partition: Partition, store: Store, heartbeats: Heartbeats, longest: int) -> None:
+    def __init__(
+        self, partition: Partition, store: Store, heartbeats: Heartbeats, longest: int, leaving: Collection[str] = ()
+    ) -> None:
         self.partition = partition
         self.store = store
         self.heartbeats = heartbeats
         self._longest = longest
+        self._leaving = leaving
 
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
         """Return these nodes (none named: all of the partition) as they are now."""
@@ -48,6 +51,8 @@ class BookingEngine:
         if not names:
             raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
         wanted = self._known(names)
+        if going := [name for name in wanted if name in self._leaving]:
+            raise KiwiError(f"{', '.join(going)} leaves the cluster: nobody may book it", hint="take another node")
         durations.check(seconds, self._longest)
         identity = os.urandom(6).hex()
 

@@ -103,6 +103,10 @@ REASONS = {
     "Assoc": Explanation("a limit of its account or user is reached ({reason})", LIMIT),
     "Max": Explanation("a limit is reached ({reason})", LIMIT),
 }
+GONE = Explanation(  # NODE_FAIL of a job that never had a node
+    "the nodes or the partition that it asked for ({asks}) were taken out of the cluster",
+    "Submit it again, for nodes that there are: sinfo -N",
+)
 UNKNOWN = Explanation(
     "Slurm says: {reason}", "man squeue explains the reason; scontrol show job {number} shows all of the job."
 )
@@ -112,13 +116,16 @@ def explain(job: Job, output: str = "") -> Explanation:
     """Return what keeps a job, and what its owner can do; `output` is a file of its output that is there."""
     reason = job.reason.replace("_", " ")
     known = [key for key in REASONS if reason.lower().startswith(key.lower())]
-    if job.state in STATES:
+    if job.state == "NODE_FAIL" and not job.nodes:
+        found = GONE
+    elif job.state in STATES:
         found = STATES[job.state]
     else:
         found = REASONS[max(known, key=len)] if known and job.state == "PENDING" else UNKNOWN
     words = {
         **job._asdict(),
         "number": job.number,
+        "asks": job.asked or job.partition,
         "start": job.start.replace("T", " ") or "its time",
         "output": f": {output}" if output else ", where it wrote any",
     }

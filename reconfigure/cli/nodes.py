@@ -15,7 +15,7 @@ from reconfigure.cli.common import DRY_RUN, FORCE, Commands, Options, add, print
 from reconfigure.cli.common import cluster as cluster_of
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock
-from reconfigure.lifecycle import setup
+from reconfigure.lifecycle import edits, setup
 from reconfigure.planning import plan, repair
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
@@ -119,10 +119,10 @@ def _change(
         todo = decide(cluster, observed)
         _say_forced(cluster, todo)
         outcome = Round(cluster, todo, observed).carry_out()
+        given_back = edits.give_back(cluster, observed)
     if as_json:
-        print_json(
-            {"changed": outcome.changed or bool(mended), "host": mended, **todo.data(), "failed": dict(outcome.failed)}
-        )
+        changed = outcome.changed or bool(mended) or bool(given_back)
+        print_json({"changed": changed, "host": mended, **todo.data(), "failed": dict(outcome.failed)})
     else:
         _show(todo, as_json)
     refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)

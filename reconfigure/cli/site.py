@@ -8,12 +8,13 @@ import socket
 import sys
 
 from kiwi.common.commandline import BY_HAND, CALLED, EVERY_DAY, complete
-from kiwi.common.errors import OK, UsageError
-from reconfigure.cli.common import SITE, Commands, Options, add, cluster, folder, print_json
+from kiwi.common.errors import BUSY, OK, UsageError
+from reconfigure.cli.common import FORCE, SITE, Commands, Options, add, cluster, folder, print_json
 from reconfigure.cluster import inventory
-from reconfigure.clusterdir import paths
+from reconfigure.cluster.cluster import Cluster
+from reconfigure.clusterdir import paths, waiting_edit
 from reconfigure.images import catalogue
-from reconfigure.lifecycle import setup, teardown, welcome
+from reconfigure.lifecycle import edits, setup, teardown, welcome
 from reconfigure.providers import registry
 from reconfigure.site import data as site_data
 from reconfigure.ssh import client_config
@@ -29,12 +30,18 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
         "--json", action="store_true", help="print it as JSON (all, without --print), paths of roles absolute"
     )
     command.add_argument("--schema", action="store_true", help="print the JSON Schema of site files, for editors")
+    text = "print what of the site data can be applied now: an edit that takes nodes from jobs or bookings waits"
+    command = add(commands, "accept", accept, text, "accept --site my-lab.yml", CALLED)
+    complete(command.add_argument("--site", metavar="FILE", help=SITE), "_reconfigure_file")
+    command.add_argument("--force", action="store_true", help=FORCE)
     text = "write the cluster's folder from checked site data"
     command = add(commands, "init", init, text, "init --site my-lab.yml", CALLED)
     text = f"{SITE}; - reads JSON on standard input"
     complete(command.add_argument("--site", metavar="FILE", help=text), "_reconfigure_file")
+    command.add_argument("--force", action="store_true", help=FORCE)
     command = add(commands, "down", down, "remove the machines and what was changed on this host", "down", BY_HAND)
     command.add_argument("--all", action="store_true", help="remove data, keys and unused images, too")
+    command.add_argument("--force", action="store_true", help="also where jobs run or somebody holds a node")
     add(commands, "inventory", show_inventory, "print Ansible's inventory as JSON", "inventory", CALLED)
     text = "print what the ssh of a laptop needs"
     add(commands, "ssh-config", show_ssh_config, text, "ssh-config >> ~/.ssh/config", EVERY_DAY)
@@ -67,6 +74,20 @@ def print_schema() -> int:
     return OK
 
 
+def accept(options: Options) -> int:
+    """Print the site data that can be applied now."""
+    found = site_data.load(options.site)
+    clusterdir = paths.of(found.cluster_name)
+    if not clusterdir.nodeset.exists():
+        print_json(found.data)
+        return OK
+    accepted = edits.accept(Cluster(clusterdir, registry.provider), found, force=options.force)
+    print_json(accepted.data)
+    lines = [*accepted.lost, *(waiting_edit.sentences(accepted.waits))]
+    print("".join(f"reconfigure: {line}\n" for line in lines), end="", file=sys.stderr)
+    return BUSY if accepted.waits else OK
+
+
 def init(options: Options) -> int:
     """Write the folder of a cluster."""
     found = site_data.load(options.site, sys.stdin)
@@ -75,6 +96,8 @@ def init(options: Options) -> int:
         raise UsageError(f"cluster_name: {mismatch}")
     clusterdir = paths.of(found.cluster_name)
     registry.provider(clusterdir, found.subnet).check()
+    if clusterdir.nodeset.exists() and not options.force:
+        edits.require_free(Cluster(clusterdir, registry.provider), found)
     changed = setup.init(clusterdir, found)
     images = [image.data() for image in catalogue.images(clusterdir.root, found)]
     print_json({"changed": changed, "cluster": clusterdir.cluster, "home": str(clusterdir.path), "images": images})
@@ -87,6 +110,8 @@ def down(options: Options) -> int:
     if not clusterdir.path.exists():
         print(f"there is no cluster {clusterdir.cluster} in {clusterdir.root}; nothing to remove")
         return OK
+    if clusterdir.nodeset.exists() and not options.force:
+        edits.require_nobody(Cluster(clusterdir, registry.provider))
     teardown.down(clusterdir, registry.provider, options.all)
     kept = "" if options.all else f"; data and keys are kept in {clusterdir.path}"
     print(f"the cluster {clusterdir.cluster} is removed{kept}")

@@ -54,7 +54,7 @@ class Cluster:
         with ThreadPoolExecutor() as pool:  # each is a session of the one connection, and waits for its answer
             nodes = pool.submit(self.controller.nodes) if self.has_slurm else None
             running = pool.submit(self.controller.running) if self.has_slurm else None
-            held = pool.submit(bookings.held, self.controller) if self.has_bookings(found.state) else None
+            held = pool.submit(bookings.held, self.controller) if self.has_bookings else None
             return replace(
                 found,
                 slurm=nodes.result() if nodes else None,
@@ -63,9 +63,10 @@ class Cluster:
                 remade=authority.remade(self.clusterdir) if self.has_slurm else frozenset(),
             )
 
-    def has_bookings(self, names: Iterable[str]) -> bool:
-        """Return whether one of the names is, or may have been, a node to book."""
-        return any(name not in self.nodeset or self.nodeset[name].role == "booking" for name in names)
+    @property
+    def has_bookings(self) -> bool:
+        """Whether there is a partition of nodes to book."""
+        return any(node.role == "booking" for node in self.nodeset.values())
 
     def _written(self) -> frozenset[str]:
         path = self.clusterdir.names

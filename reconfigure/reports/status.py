@@ -9,7 +9,7 @@ from typing import Any
 
 from kiwi.common import hostlist
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal, worker_pid
+from reconfigure.clusterdir import journal, waiting_edit, worker_pid
 from reconfigure.clusterdir.journal import Event
 from reconfigure.model.node import Node
 from reconfigure.planning.observed import Observed
@@ -82,8 +82,16 @@ def data(cluster: Cluster) -> dict[str, Any]:
         "oldest": min((request.time for request in asked), default=None),
         "worker": {"alive": pid is not None, "pid": pid},
         "doing": progress.now(clusterdir),
+        "edit": _used(waiting_edit.read(clusterdir).get("nodes", {}), observed),
         "failures": failures(events),
     }
+
+
+def _used(waits: Mapping[str, str], observed: Observed) -> dict[str, str]:
+    """Return the nodes that an edit of the site data waits for, with who has each, as far as it is known now."""
+    nodes = {name: observed.slurm_node(name) for name in waits}
+    free = {name for name, node in nodes.items() if node is not None and not (node.has_job or node.completing)}
+    return {name: "free now" if name in free else why for name, why in waits.items()}
 
 
 def cells(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -93,7 +101,7 @@ def cells(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def summary(found: Mapping[str, Any]) -> list[str]:
     """Return lines about the queue, the worker, what is done now and the last failures."""
-    return [*_work(found), *_failures(found["failures"])]
+    return [*_work(found), *waiting_edit.sentences(found["edit"]), *_failures(found["failures"])]
 
 
 def _work(found: Mapping[str, Any]) -> list[str]:

@@ -187,7 +187,7 @@ def _cluster(name: str) -> Iterator[Cluster]:
     made.up()
     yield made
     if not os.environ.get("KIWI_KEEP"):
-        made.command("down", "--all")
+        made.command("down", "--all", "--force")
 
 
 @pytest.fixture(scope="session")

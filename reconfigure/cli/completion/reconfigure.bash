@@ -1,13 +1,14 @@
 # Made from the parser of reconfigure by bin/generate, with shtab (Apache-2.0); not to be edited.
 
 _shtab_reconfigure_image_subparsers=(list bake)
-_shtab_reconfigure_subparsers=(status why check init down inventory ssh-config welcome sync resume suspend image serve completion)
+_shtab_reconfigure_subparsers=(status why check accept init down inventory ssh-config welcome sync resume suspend image serve completion)
 
 _shtab_reconfigure_status_option_strings=(-h --help --json --watch --paths)
 _shtab_reconfigure_why_option_strings=(-h --help --json)
 _shtab_reconfigure_check_option_strings=(-h --help --site --quiet --print --json --schema)
-_shtab_reconfigure_init_option_strings=(-h --help --site)
-_shtab_reconfigure_down_option_strings=(-h --help --all)
+_shtab_reconfigure_accept_option_strings=(-h --help --site --force)
+_shtab_reconfigure_init_option_strings=(-h --help --site --force)
+_shtab_reconfigure_down_option_strings=(-h --help --all --force)
 _shtab_reconfigure_inventory_option_strings=(-h --help)
 _shtab_reconfigure_ssh_config_option_strings=(-h --help)
 _shtab_reconfigure_welcome_option_strings=(-h --help)
@@ -23,6 +24,7 @@ _shtab_reconfigure_option_strings=(-h --help --version --cluster --debug)
 
 _shtab_reconfigure_why_pos_0_COMPGEN=_reconfigure_nodes
 _shtab_reconfigure_check___site_COMPGEN=_reconfigure_file
+_shtab_reconfigure_accept___site_COMPGEN=_reconfigure_file
 _shtab_reconfigure_init___site_COMPGEN=_reconfigure_file
 _shtab_reconfigure_resume_pos_0_COMPGEN=_reconfigure_nodes
 _shtab_reconfigure_suspend_pos_0_COMPGEN=_reconfigure_nodes
@@ -31,7 +33,7 @@ _shtab_reconfigure___cluster_COMPGEN=_reconfigure_clusters
 
 _shtab_reconfigure_image_pos_0_choices=(list bake)
 _shtab_reconfigure_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconfigure_pos_0_choices=(status why check init down inventory ssh-config welcome sync resume suspend image serve completion)
+_shtab_reconfigure_pos_0_choices=(status why check accept init down inventory ssh-config welcome sync resume suspend image serve completion)
 
 _shtab_reconfigure_status__h_nargs=0
 _shtab_reconfigure_status___help_nargs=0
@@ -46,11 +48,16 @@ _shtab_reconfigure_check___help_nargs=0
 _shtab_reconfigure_check___quiet_nargs=0
 _shtab_reconfigure_check___json_nargs=0
 _shtab_reconfigure_check___schema_nargs=0
+_shtab_reconfigure_accept__h_nargs=0
+_shtab_reconfigure_accept___help_nargs=0
+_shtab_reconfigure_accept___force_nargs=0
 _shtab_reconfigure_init__h_nargs=0
 _shtab_reconfigure_init___help_nargs=0
+_shtab_reconfigure_init___force_nargs=0
 _shtab_reconfigure_down__h_nargs=0
 _shtab_reconfigure_down___help_nargs=0
 _shtab_reconfigure_down___all_nargs=0
+_shtab_reconfigure_down___force_nargs=0
 _shtab_reconfigure_inventory__h_nargs=0
 _shtab_reconfigure_inventory___help_nargs=0
 _shtab_reconfigure_ssh_config__h_nargs=0

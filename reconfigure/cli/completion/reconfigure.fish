@@ -85,7 +85,7 @@ function _shtab_reconfigure_using
   test "$_shtab_reconfigure_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconfigure_commands status why check init down inventory ssh-config welcome sync resume suspend image 'image list' 'image bake' serve completion
+set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config welcome sync resume suspend image 'image list' 'image bake' serve completion
 set -g _shtab_reconfigure_opts_with_value --cluster --print --site
 
 complete -c reconfigure -e
@@ -111,12 +111,18 @@ complete -c reconfigure -n '_shtab_reconfigure_using check' -l quiet -d 'print f
 complete -c reconfigure -n '_shtab_reconfigure_using check' -l print -x -d 'print the value of one key, such as users'
 complete -c reconfigure -n '_shtab_reconfigure_using check' -l json -d 'print it as JSON (all, without --print), paths of roles absolute'
 complete -c reconfigure -n '_shtab_reconfigure_using check' -l schema -d 'print the JSON Schema of site files, for editors'
+complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a accept -d 'Print what of the site data can be applied now: an edit that takes nodes from jobs or bookings waits.'
+complete -c reconfigure -n '_shtab_reconfigure_using accept' -s h -l help -d 'show this help message and exit'
+complete -c reconfigure -n '_shtab_reconfigure_using accept' -l site -xka "(_reconfigure_file)" -d 'YAML file laid over group_vars/all.yml: a key that it has replaces the whole value'
+complete -c reconfigure -n '_shtab_reconfigure_using accept' -l force -d 'also where somebody loses a job or a booking by it; says who'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a init -d 'Write the cluster'"'"'s folder from checked site data.'
 complete -c reconfigure -n '_shtab_reconfigure_using init' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using init' -l site -xka "(_reconfigure_file)" -d 'YAML file laid over group_vars/all.yml: a key that it has replaces the whole value; - reads JSON on standard input'
+complete -c reconfigure -n '_shtab_reconfigure_using init' -l force -d 'also where somebody loses a job or a booking by it; says who'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a down -d 'Remove the machines and what was changed on this host.'
 complete -c reconfigure -n '_shtab_reconfigure_using down' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using down' -l all -d 'remove data, keys and unused images, too'
+complete -c reconfigure -n '_shtab_reconfigure_using down' -l force -d 'also where jobs run or somebody holds a node'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a inventory -d 'Print Ansible'"'"'s inventory as JSON.'
 complete -c reconfigure -n '_shtab_reconfigure_using inventory' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a ssh-config -d 'Print what the ssh of a laptop needs.'

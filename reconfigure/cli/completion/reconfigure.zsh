@@ -5,6 +5,7 @@
 
 _shtab_reconfigure_commands() {
   local _commands=(
+    accept:'Print what of the site data can be applied now: an edit that takes nodes from jobs or bookings waits.'
     check:'Check the site data as a whole.'
     completion:'Print the completion for a shell.'
     down:'Remove the machines and what was changed on this host.'
@@ -41,6 +42,15 @@ _shtab_reconfigure_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_reconfigure_defaults_added=0
 
+_shtab_reconfigure_accept_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--site[YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value]:FILE:_reconfigure_file"
+  "--force[also where somebody loses a job or a booking by it\; says who]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_accept_defaults_added=0
+
 _shtab_reconfigure_check_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--site[YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value]:FILE:_reconfigure_file"
@@ -64,6 +74,7 @@ _shtab_reconfigure_completion_defaults_added=0
 _shtab_reconfigure_down_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--all[remove data, keys and unused images, too]"
+  "--force[also where jobs run or somebody holds a node]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -95,6 +106,7 @@ _shtab_reconfigure_image_list_defaults_added=0
 _shtab_reconfigure_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--site[YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value\; - reads JSON on standard input]:FILE:_reconfigure_file"
+  "--force[also where somebody loses a job or a booking by it\; says who]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -199,6 +211,7 @@ _shtab_reconfigure() {
       (( CURRENT += 1 ))
       curcontext="${curcontext%:*:*}:_shtab_reconfigure-$line[1]:"
       case $line[1] in
+        accept) _arguments -C -s $_shtab_reconfigure_accept_options ;;
         check) _arguments -C -s $_shtab_reconfigure_check_options ;;
         completion) _arguments -C -s $_shtab_reconfigure_completion_options ;;
         down) _arguments -C -s $_shtab_reconfigure_down_options ;;

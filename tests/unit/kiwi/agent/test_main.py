@@ -33,6 +33,7 @@ def settings(node: str, role: str, state: Path) -> Config:
         role=role,
         partitions=(Partition("lab", ("lab-1", "lab-10"), state),),
         admins=frozenset(),
+        leaving=frozenset(),
         bypass=frozenset({"alice"}),  # the clean-up leaves everybody of this host alone
         max_time=600,
         grace=0,

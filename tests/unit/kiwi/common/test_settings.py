@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
     "partitions": [{"name": "lab", "nodes": ["lab-10", "lab-2", "lab-1"], "state": "/state/lab"}],
     "admins": ["carol"],
     "bypass": [],
+    "leaving": [],
     "max_time": 604800,
     "grace": 5,
     "clean_tmp": True,
@@ -93,3 +94,9 @@ def test_a_torn_file(tmp_path: Path, text: str) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not there"):
         settings.load(tmp_path / "none")
+
+
+def test_a_file_of_an_older_release_is_good(tmp_path: Path) -> None:
+    """The package on a machine that is brought up to date is restarted before its new file is written."""
+    old = {key: value for key, value in GOOD.items() if key not in settings.DEFAULTS}
+    assert settings.load(write(tmp_path, old)).leaving == frozenset()

@@ -24,6 +24,7 @@ CONFIG = Config(
     partitions=(Partition("lab", ("lab-1",), Path("/none")),),
     admins=frozenset(),
     bypass=frozenset({"dave"}),
+    leaving=frozenset(),
     max_time=100,
     grace=0,
     clean_tmp=False,

@@ -49,6 +49,12 @@ def test_a_job_names_its_nodes_with_their_reasons(slurm: Path, capsys: pytest.Ca
     assert "cpu-4" not in shown
 
 
+def test_a_job_whose_nodes_were_taken_out_says_so(slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (slurm / "job").write_text("42|NODE_FAIL|None|alice|cpu|1||cpu-9|N/A|(null)\n")
+    assert cli.main(["why", "42"]) == OK
+    assert "the nodes or the partition that it asked for (cpu-9) were taken out" in capsys.readouterr().out
+
+
 def test_an_array_tells_what_waits_and_what_runs(slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (slurm / "job").write_text(
         "51_[8-40%4]|PENDING|JobHeldUser|alice|cpu|1||cpu-3|N/A|(null)\n"
