@@ -69,7 +69,11 @@ def test_another_jobs_processes_are_never_taken(start: Start) -> None:
     assert not pids(JOB) & {login}
 
 
-@pytest.mark.parametrize("forged", [f"SLURM_JOB_ID={JOB}0", f"XSLURM_JOB_ID={JOB}", f"A=SLURM_JOB_ID={JOB}"])
+@pytest.mark.parametrize(
+    "forged",
+    [f"SLURM_JOB_ID={JOB}0", f"XSLURM_JOB_ID={JOB}", f"A=SLURM_JOB_ID={JOB}"],
+    ids=["a longer number", "a longer name", "a value"],  # the same in each process that runs tests
+)
 def test_only_the_very_job_counts(start: Start, forged: str) -> None:
     start(None, f"exec env {forged} sleep 99")
     assert pids(JOB) == set()
