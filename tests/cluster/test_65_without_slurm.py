@@ -64,6 +64,7 @@ def test_slurm_comes_and_goes_with_its_last_partition(lab: Cluster, tmp_path: Pa
     assert lab.slurm() == {"cpu-1": "idle~"}
     assert lab.ssh("root@login", "munge -n | unmunge >/dev/null; echo $?").out == "0\n"
 
+    wait_for("lab-1 is free", lambda: lab.bookings()["lab-1"]["state"] == "free", 30)  # bin/up has booked it
     lab.kiwi("dave", "alloc -w lab-1 -t 3600")
     assert lab.ssh("dave@login", LINGERS).out == "1\n"
     os.kill(lab.record("lab-1")["pid"], signal.SIGKILL)
