@@ -60,7 +60,7 @@ def build(
 
 
 def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:
-    options = ssh_options.to_node(clusterdir, node.name)
+    options = {**ssh_options.to_node(clusterdir, node.name), **ssh_options.ALIVE}
     return {
         "node": {**node.data(), "instance": instance.id},
         "release": dict(facts),

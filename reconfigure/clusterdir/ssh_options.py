@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 from reconfigure.clusterdir.paths import ClusterDir
 
+# A peer that has nothing to say within these seconds is gone: one that accepts a connection and hangs, too.
+CONNECT_TIMEOUT = 10
+ALIVE = {"ConnectTimeout": CONNECT_TIMEOUT, "ServerAliveInterval": 5, "ServerAliveCountMax": 3}
+
 
 def verified(clusterdir: ClusterDir) -> dict[str, str]:
     """Return the options of every connection to a node: its host key is signed by the cluster's CA, or it ends."""

@@ -83,7 +83,7 @@ def _apply(context: Context, targets: Sequence[str]) -> Applied:
     addresses = [context.observed.state[name].address for name in targets if name in replaced]
     changes = context.cluster.terraform.plan(targets, addresses)
     terraform.check(changes, plan.made, plan.of(Do.REPLACE, Do.DESTROY))
-    return context.cluster.terraform.apply() if changes else Applied()
+    return context.cluster.terraform.apply(targets) if changes else Applied()
 
 
 def _sentence(exc: KiwiError | OSError) -> str:

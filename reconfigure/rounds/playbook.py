@@ -23,6 +23,9 @@ from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 log = logging.getLogger(__name__)
 KEEP = 20  # runs whose artifacts are kept
+# Seconds that a run may take: whole roles on machines without a baked image install packages for minutes. Each
+# task has less (playbooks/node.yml), so a host that hangs is given up long before.
+LONGEST = 1800
 BANNER = re.compile(r"(PLAY|TASK)\b|(skipping|ok|changed): |.*: ok=\d")
 CONFIGURED_BY = "Configure the node"  # the task in playbooks/tasks/node.yml with all that a baked machine needs
 FAILED = ("runner_on_failed", "runner_on_unreachable")
@@ -102,13 +105,15 @@ def run(clusterdir: ClusterDir, name: str, variables: Mapping[str, Any], limit: 
             cmdline=f"--extra-vars @{extra.name}" + (f" --limit {limit}" if limit else ""),
             envvars=environment(clusterdir),
             event_handler=outcome.event,
+            timeout=LONGEST,
             cancel_callback=lambda: False,  # or ansible-runner takes the signal handlers for itself
             suppress_env_files=True,
             quiet=True,
         )
     outcome.seconds = time.monotonic() - began
     if not outcome.failed and (runner.rc != 0 or not outcome.reached):
-        outcome.failed = {"": _tail(runner)}
+        late = runner.status == "timeout"
+        outcome.failed = {"": f"the playbook had not ended after {LONGEST} s" if late else _tail(runner)}
     return outcome
 
 

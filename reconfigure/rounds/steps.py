@@ -113,13 +113,13 @@ def configure(context: Context) -> Result:
 
 
 def register(context: Context) -> Result:
-    """Have slurmd of running nodes register anew; each failure is noted before the next node is asked."""
+    """Have slurmd of running nodes register anew."""
     names = context.well(context.plan.of(Do.REGISTER))
-    for name in names:
-        with context.step("register", [name]):
-            why = controller.register(context.cluster.clusterdir, context.cluster.nodeset[name])
-        failures.note(context, "register", Result(failed={name: why} if why else {}))
-    return Result(bool(names))
+    if not names:
+        return Result()
+    with context.step("register", names):
+        nodes = [context.cluster.nodeset[name] for name in names]
+        return Result(True, controller.register(context.cluster.clusterdir, nodes))
 
 
 def clean_up(context: Context) -> Result:
@@ -137,7 +137,7 @@ def clean_up(context: Context) -> Result:
         context.write_names(state.keys() - set(gone))
         if there := [name for name in gone if name in state]:
             terraform.check(cluster.terraform.plan(there), (), there)
-            cluster.terraform.apply()
+            cluster.terraform.apply(there)
         authority.forget(cluster.clusterdir, gone)
     return Result()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
 from kiwi.common import process
@@ -26,11 +27,14 @@ log = logging.getLogger(__name__)
 FOLLOW = ("python3", "/usr/lib/kiwi/slurmscripts/follow")
 CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
+AT_ONCE = 20  # nodes that are asked at a time
+RESTART = "systemctl restart slurmd"
 
 
 def _options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
     """Return ssh options to a node as root, unattended: it fails rather than asks, and notices a silent peer."""
     unattended = {
+        **ssh_options.ALIVE,
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
         "ControlMaster": "no",
@@ -38,21 +42,29 @@ def _options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
         "IdentityFile": clusterdir.control_key,
         "LogLevel": "ERROR",
         "PreferredAuthentications": "publickey",
-        "ServerAliveCountMax": 3,
-        "ServerAliveInterval": 5,
     }
     return ssh_options.arguments({**ssh_options.to_node(clusterdir, name), **unattended, **more})
 
 
-def register(clusterdir: ClusterDir, node: Node) -> str | None:
-    """Restart a node's slurmd, so that it registers anew (its jobs go on); return why that failed."""
-    target = f"root@{node.address}"
-    try:
-        options = _options(clusterdir, node.name)
-        process.run(["ssh", "-F", "none", "-T", *options, target, "systemctl restart slurmd"], timeout=CALL_TIMEOUT)
-    except CommandError as exc:
-        return f"its slurmd could not be restarted: {exc.stderr.strip()}"
-    return None
+def register(clusterdir: ClusterDir, nodes: Collection[Node]) -> dict[str, str]:
+    """Restart slurmd of nodes, so that they register anew (their jobs go on); return why that failed, by node.
+
+    AT_ONCE at a time: each may take CALL_TIMEOUT seconds to say nothing.
+    """
+
+    def restart(node: Node) -> str:
+        argv = ["ssh", "-F", "none", "-T", *_options(clusterdir, node.name), f"root@{node.address}", RESTART]
+        try:
+            process.run(argv, timeout=CALL_TIMEOUT)
+        except CommandError as exc:
+            return f"its slurmd could not be restarted: {exc.stderr.strip()}"
+        except OSError as exc:  # of this host; what became of the others is not lost
+            return f"its slurmd could not be restarted: {exc.strerror}"
+        return ""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = dict(zip((node.name for node in nodes), pool.map(restart, nodes)))
+    return {name: why for name, why in found.items() if why}
 
 
 class Controller:

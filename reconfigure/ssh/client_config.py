@@ -25,7 +25,8 @@ def _hosts(nodeset: Mapping[str, Node], prefix: str = "") -> str:
 def control(clusterdir: ClusterDir, nodeset: Mapping[str, Node], users: Sequence[str]) -> str:
     """Return the text of CLUSTERDIR/ssh_config; the first of `users` is the default user, root always is one."""
     folder = clusterdir.path
-    verified = "\n".join(f"  {key} {value}" for key, value in ssh_options.verified(clusterdir).items())
+    options = {**ssh_options.verified(clusterdir), **ssh_options.ALIVE}
+    verified = "\n".join(f"  {key} {value}" for key, value in options.items())
     return f"""\
 # Made by reconfigure; used by bin/login.
 # Users: {" ".join((*users, "root"))}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import shutil
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ from reconfigure.terraform.events import Change, Instance
 log = logging.getLogger(__name__)
 SETTINGS = {"TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 TIMEOUT = 120.0  # seconds, for all but an apply
+AT_ONCE = 20  # machines that an apply makes or removes at a time
+MACHINE = 150.0  # seconds that each may take; terraform/local/machine.sh gives up after 120 by itself
 POLL = 0.02  # seconds between two looks for new events
+LATE = "Terraform was not done with its machine after {:.0f} s and was ended"
 
 
 class TerraformError(KiwiError):
@@ -158,32 +162,42 @@ class Terraform:
             raise TerraformError(f"Terraform cannot plan: {reasons or 'it ' + process.ended(done.code)}")
         return terraform_events.changes(json.loads(self._run(argv("show", "nodes.tfplan", json=IsFlagged))))
 
-    def apply(self) -> Applied:
-        """Apply the saved plan, reading events as they come; a node that fails stops no other.
+    def apply(self, names: Collection[str], machine: float = MACHINE) -> Applied:
+        """Apply the saved plan for these nodes, reading events as they come; a node that fails stops no other.
 
-        Output goes through files: a pipe would break with the driver, and
+        A Terraform that has not ended after `machine` seconds for every AT_ONCE nodes is ended; the nodes that
+        it was not done with have failed. Output goes through files: a pipe would break with the driver, and
         Terraform would die of it before it had saved its state.
         """
-        arguments = argv("apply", "nodes.tfplan", json=IsFlagged, parallelism=20)
+        arguments = argv("apply", "nodes.tfplan", json=IsFlagged, parallelism=AT_ONCE)
+        seconds = machine * max(1, math.ceil(len(names) / AT_ONCE))
         events, complaints = self.folder / "apply.jsonl", self.folder / "apply.err"
         self.keep()
         with events.open("w+", encoding="utf-8") as out, complaints.open("w", encoding="utf-8") as err:
             child = process.start(arguments, cwd=self.folder, env=self._environment, stdout=out, stderr=err)
             try:
-                failed, faults = self._follow(lines(events, child))
+                failed, faults, well = self._follow(lines(events, child, seconds))
+                late = child.poll() is None
             finally:
                 code = process.stop(child, grace=15)
                 with contextlib.suppress(OSError):  # a full disk, say: the copy from before it stays
                     self.keep()
+        if late:
+            return Applied(dict.fromkeys(set(names) - well, LATE.format(seconds)) | failed)
         if code != 0 and not failed and not faults:
             faults = [complaints.read_text(encoding="utf-8").strip() or f"Terraform {process.ended(code)}"]
         return Applied(failed, tuple(faults))
 
-    def _follow(self, lines: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-        failed: dict[str, str] = {}
+    def _follow(self, lines: Iterable[str]) -> tuple[dict[str, str], list[str], set[str]]:
+        """Return why nodes failed, the faults of no node, and the nodes with which all was done."""
+        failed, well = dict[str, str](), set[str]()
         faults: list[str] = []
         for event in terraform_events.events(lines):
             log.debug("terraform: %s", event.get("@message"))
+            if begun := terraform_events.node_in("apply_start", event):  # what is replaced is begun twice
+                well.discard(begun)
+            if done := terraform_events.node_in("apply_complete", event):
+                well.add(done)
             if not (found := terraform_events.fault(event)):
                 continue
             name, reason = found
@@ -191,7 +205,7 @@ class Terraform:
                 faults.append(reason)
             else:
                 failed.setdefault(name, reason)
-        return failed, faults
+        return failed, faults, well - failed.keys()
 
 
 def _resources(state: Path) -> int | None:
@@ -209,11 +223,12 @@ def _resource(name: str, resource: Mapping[str, Any]) -> dict[str, Any]:
     return {**place, "type": resource["type"], "provider": resource["provider"], "instances": [instance]}
 
 
-def lines(path: Path, child: process.Child[str]) -> Iterator[str]:
-    """Yield the lines of a file as a child writes them, until the child has ended."""
+def lines(path: Path, child: process.Child[str], seconds: float = math.inf) -> Iterator[str]:
+    """Yield the lines of a file as a child writes them, until the child has ended, for so many seconds at most."""
+    deadline = time.monotonic() + seconds
     with path.open(encoding="utf-8") as file:
         begun = ""
-        while True:
+        while time.monotonic() < deadline:
             ended = child.poll() is not None
             if text := file.readline():
                 begun += text

@@ -69,6 +69,13 @@ def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             yield event
 
 
+def node_in(kind: str, event: Mapping[str, Any]) -> str | None:
+    """Return the node whose resource an event of this kind (apply_start, apply_complete) is about, else None."""
+    if event.get("type") != kind:
+        return None
+    return node_of(str(event.get("hook", {}).get("resource", {}).get("addr", "")))
+
+
 def fault(event: Mapping[str, Any]) -> tuple[str | None, str] | None:
     """Return (node or None, reason in plain words) of an event that reports an error, else None."""
     diagnostic = event.get("diagnostic", {})

@@ -18,6 +18,9 @@
 # All processes of a machine are in one control group, made before the first of
 # them; ending that group ends the machine, whatever its processes are. A create
 # that was killed at any point is thus removed by the next create or clear.
+#
+# What concerns one machine ends after 120 s, hung or not (reconfigure/terraform/client.py
+# waits for longer): a disk or a mount that hangs costs that node and no other.
 set -euo pipefail
 shopt -s nullglob
 umask 022
@@ -130,7 +133,7 @@ create() {
   preflight
   clear_with_name
   trap 'trap - EXIT; remove "$dir"' EXIT
-  trap 'exit 130' INT TERM
+  trap 'exit 130' INT
   message=$(prepare 2>&1) || die "cannot write its files: ${message##*$'\n'}"
   launch
   await
@@ -236,6 +239,13 @@ record() {
 
 [[ $name =~ ^[a-z0-9-]*$ ]] || die "KIWI_NAME: found '$name'; needs the name of a node, such as cpu-1"
 [[ $instance =~ ^[A-Za-z0-9-]*$ ]] || die "KIWI_INSTANCE: found '$instance'; needs a UUID"
+
+# The process that whoever calls knows is timeout: who kills that ends this, too.
+deadline=${KIWI_DEADLINE:-120} # seconds; the variable is for tests
+if [[ -n $name && -z ${KIWI_TIMED:-} && ${1:-} =~ ^(create|destroy|clear)$ ]]; then
+  KIWI_TIMED=1 exec timeout --kill-after=5 "$deadline" setpriv --pdeathsig KILL bash "${BASH_SOURCE[0]}" "$@"
+fi
+trap 'die "not done within $deadline s, or told to end"' TERM
 
 case ${1:-} in
   create) : "${name:?}"; create ;;

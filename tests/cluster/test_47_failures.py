@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,21 @@ def starts_no_munge(root: Path) -> None:
     put(root / "usr/sbin/munged", "#!/bin/sh\nexit 1\n")
 
 
+HANGING = """#!/usr/bin/python3
+import socket, sys
+if "-t" in sys.argv:
+    sys.exit()
+server, accepted = socket.create_server(("", 22)), []
+while True:
+    accepted.append(server.accept()[0])
+    accepted[-1].send(b"SSH-2.0-OpenSSH_9.9\\r\\n")
+"""
+
+
+def hangs_in_ssh(root: Path) -> None:
+    put(root / "usr/sbin/sshd", HANGING)
+
+
 def reason(cluster: Cluster, node: str) -> str:
     return cluster.ssh("root@login", f"sinfo -a -h -N -n {node} -o %E").out.strip()
 
@@ -119,6 +135,18 @@ def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster,
     cluster.command("reconfigure", "resume", "cpu-4")
     assert "cpu-4" not in cooldown.read(clusterdir)
     assert cluster.ssh("alice@login", "srun -w cpu-4 hostname", timeout=180).out.strip() == "cpu-4"
+
+
+def test_one_that_accepts_a_connection_and_hangs_costs_itself_alone(cluster: Cluster, spoil: Spoil) -> None:
+    """It greets and then says nothing, in the same round as one that is well."""
+    spoil("cpu-3", hangs_in_ssh)
+    began = time.monotonic()
+    done = cluster.command("reconfigure", "resume", "cpu-[2-3]", check=False)
+    assert (done.code, time.monotonic() - began < 60) == (1, True), done.err
+    failed = [line for line in done.err.splitlines() if "failed" in line]
+    assert [("cpu-3" in line, "cpu-2" in line, "timed out" in line) for line in failed] == [(True, False, True)], failed
+    assert "cpu-2" in cluster.instances() and "cpu-3" not in cluster.instances()
+    assert cluster.ssh("alice@login", "srun -w cpu-2 hostname", timeout=60).out.strip() == "cpu-2"
 
 
 def test_a_full_disk_on_the_control_host(cluster: Cluster) -> None:

@@ -53,7 +53,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     )
     monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
     monkeypatch.setattr(playbook, "run", configured())
-    monkeypatch.setattr(controller, "register", lambda clusterdir, node: None)
+    monkeypatch.setattr(controller, "register", lambda clusterdir, nodes: {})
     yield found
 
 

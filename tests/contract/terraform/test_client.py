@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from reconfigure.clusterdir.paths import REPO
 from reconfigure.terraform import client as terraform
 from reconfigure.terraform.client import Terraform, TerraformError
 from reconfigure.terraform.events import Change, Instance
@@ -70,30 +72,30 @@ def test_make_and_remove_one_node_and_no_other(root: Path) -> None:
     found = wish(root, "a", "b")
     assert found.instances() == {}
     assert found.plan(["a"]) == (Change('module.node["a"].terraform_data.machine', ("create",)),)
-    assert found.apply() == terraform.Applied()
+    assert found.apply(["a"]) == terraform.Applied()
     assert list(found.instances()) == ["a"]
     found = wish(root)
     assert [(c.node, c.actions) for c in found.plan(["a"])] == [("a", ("delete",))]
-    found.apply()
+    found.apply(["a"])
     assert found.instances() == {}
 
 
 def test_a_node_that_fails_stops_no_other(root: Path) -> None:
     found = wish(root, "a", "b", bad="b")
     found.plan(["a", "b"])
-    assert found.apply() == terraform.Applied({"b": "the host is full"})
+    assert found.apply(["a"]) == terraform.Applied({"b": "the host is full"})
     assert {name: i.tainted for name, i in found.instances().items()} == {"a": False, "b": True}
 
 
 def test_replace_gives_a_new_instance(root: Path) -> None:
     found = wish(root, "a")
     found.plan(["a"])
-    found.apply()
+    found.apply(["a"])
     before = found.instances()["a"]
     assert isinstance(before, Instance)
     (change,) = found.plan(["a"], [before.address])
     assert sorted(change.actions) == ["create", "delete"]
-    found.apply()
+    found.apply(["a"])
     assert found.instances()["a"].id != before.id
 
 
@@ -133,10 +135,38 @@ def test_arguments_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     found = Terraform(tmp_path, os.environ)
     found.plan(["cpu-1", "cpu-2"], ["x.y"])
-    found.apply()
+    found.apply(["a"])
     assert log.read_text().splitlines() == [
         'plan -no-color -out=nodes.tfplan -input=false -json -target=module.node["cpu-1"]'
         ' -target=module.node["cpu-2"] -replace=x.y',
         "show -no-color -json nodes.tfplan",
         "apply -no-color -json -parallelism=20 nodes.tfplan",
     ]
+
+
+EVENT = '{{"type":"{}","hook":{{"resource":{{"addr":"module.node[\\"{}\\"].terraform_data.machine"}}}}}}'
+ENDLESS = """#!/bin/sh
+trap 'exit 1' INT
+printf '%s\\n' '{}'
+sleep 60 & wait
+"""
+
+
+def test_a_terraform_that_hangs_costs_only_the_nodes_it_was_not_done_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is made, one is hung, one is half replaced; the deadline counts per AT_ONCE nodes."""
+    kinds = (("apply_complete", "a"), ("apply_complete", "c"), ("apply_start", "c"))
+    fake = tmp_path / "terraform"
+    fake.write_text(ENDLESS.format("\n".join(EVENT.format(kind, name) for kind, name in kinds)))
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    applied = Terraform(tmp_path, os.environ).apply(["a", "b", "c"], machine=0.5)
+    assert applied == terraform.Applied(dict.fromkeys(("b", "c"), terraform.LATE.format(0.5)))
+
+
+def test_the_driver_waits_for_longer_than_a_machine_does() -> None:
+    """Else a machine that hangs costs all that are made with it."""
+    script = (REPO / "terraform" / "local" / "machine.sh").read_text()
+    (seconds,) = re.findall(r"(?m)^deadline=\$\{KIWI_DEADLINE:-([0-9]+)\}", script)
+    assert int(seconds) + 15 <= terraform.MACHINE
