@@ -58,7 +58,7 @@ class Cluster:
             return replace(
                 found,
                 slurm=nodes.result() if nodes else None,
-                running=running.result() if running else frozenset(),
+                running=running.result() if running else {},
                 bookings=held.result() if held else None,
                 remade=authority.remade(self.clusterdir) if self.has_slurm else frozenset(),
             )

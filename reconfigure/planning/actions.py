@@ -18,14 +18,16 @@ from kiwi.common.errors import KiwiError
 class Do(Enum):
     """What may be done with a node, in the order in which a round does it.
 
-    What brings a node up for Slurm is a slurmd that registers, also where Slurm had
-    powered it down (seen on 24.11): one does when its machine is made and configured,
-    one that runs already is restarted (REGISTER).
+    What brings a node up for Slurm is a slurmd that registers, once Slurm powers it up
+    (POWER_UP where it does not by itself): one does when its machine is made and
+    configured, one that runs already is restarted (REGISTER).
     """
 
     LOST = "lost"  # Slurm is told `down`: the node's jobs are gone
     POWER_DOWN = "power_down"  # Slurm is told `power_down_force`
     SUSPEND = "suspend"  # Slurm is told `power_down`: a job that got it in this moment keeps it
+    RETURN = "return"  # Slurm is told `resume`: what a crash set DOWN is in service again
+    POWER_UP = "power_up"
     DRAIN = "drain"  # Slurm is told `drain`: left alone for a while (cooldown)
     UNDRAIN = "undrain"
     CLEAR = "clear"  # a machine that Terraform does not know of is removed
@@ -49,6 +51,8 @@ _APART = (  # of each group a node has one at the most
     (Do.DESTROY, Do.CONFIGURE),
     (Do.DESTROY, Do.REGISTER),
     (Do.DRAIN, Do.UNDRAIN),
+    (Do.POWER_DOWN, Do.SUSPEND, Do.POWER_UP),
+    (Do.LOST, Do.RETURN),
 )
 
 

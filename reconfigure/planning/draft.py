@@ -9,17 +9,20 @@ from reconfigure.planning import cooldown, guard
 from reconfigure.planning.actions import MADE, Action, Do, Plan, check
 from reconfigure.planning.guard import Stop
 from reconfigure.planning.observed import Observed
-from reconfigure.slurm.nodes import Power, SlurmNode
+from reconfigure.slurm.nodes import SLURM_USER, Power, SlurmNode
 
 Nodeset = Mapping[str, Node]
 HALF_MADE = "its machine was never wholly made"
 
 
 class Draft:
-    """Decisions about the nodes of one observation; the first decision of a kind for a node counts."""
+    """Decisions about the nodes of one observation; the first decision of a kind for a node counts.
 
-    def __init__(self, nodeset: Nodeset, observed: Observed, *, force: bool = False) -> None:
-        self.nodeset, self.observed, self.force = nodeset, observed, force
+    `alone`: nobody runs main.yml afterwards, so that the login node is configured in the round, too.
+    """
+
+    def __init__(self, nodeset: Nodeset, observed: Observed, *, force: bool = False, alone: bool = False) -> None:
+        self.nodeset, self.observed, self.force, self._alone = nodeset, observed, force, alone
         self._actions: dict[tuple[str, Do, str], Action] = {}
 
     def add(self, name: str, do: Do, why: str, instance: str = "") -> None:
@@ -34,11 +37,23 @@ class Draft:
         """Return whether one of these was decided for a node."""
         return any((name, do, "") in self._actions for do in dos)
 
+    def may_keep(self, name: str) -> bool:
+        """Return whether a node may be brought up without main.yml.
+
+        Not one that is left alone, and not one that the controller does not know: its
+        configuration may be an older one, if it is not made anew in the same round.
+        """
+        observed, controller = self.observed, self.observed.configured("login")
+        if name in observed.held or (not controller and "login" in observed.held):
+            return False
+        return self.nodeset[name].role != "slurm" or not controller or observed.slurm_node(name) is not None
+
     def finish(self) -> Plan:
         """Return the plan: the decisions, and what killed runs left of any node. Raise PlanError if it is not sound."""
         self._left()
         self._guard()
         self._configure()
+        self._return()
         self._cooldown()
         made, destroyed = self._names(*MADE), self._names(Do.DESTROY)
         state, written = self.observed.state.keys(), self.observed.written
@@ -81,9 +96,9 @@ class Draft:
                 self.add(name, Do.WAIT if found.passing else Do.REFUSE, found.why)
 
     def _configure(self) -> None:
-        """Decide which machines are configured: none where the login node is made anew, since main.yml does it."""
+        """Decide which machines are configured: where the login node is made anew, main.yml does it, if it is run."""
         made = self._names(*MADE)
-        if "login" in made or not self.observed.healthy("login"):
+        if not self._alone and ("login" in made or not self.observed.healthy("login")):
             self._actions = {key: action for key, action in self._actions.items() if action.do is not Do.CONFIGURE}
             return
         for name in made:
@@ -92,14 +107,25 @@ class Draft:
             if _half_configured(self.observed, name):
                 self.add(name, Do.CONFIGURE, "slurmd registered before it was wholly configured")
 
+    def _return(self) -> None:
+        """Decide which nodes that a crash set DOWN are in service again: Slurm brings back few of them by itself."""
+        for name, node in (self.observed.slurm or {}).items():
+            off = node.power is Power.POWERED_DOWN
+            well = node.power is Power.UP and node.responds and self.observed.configured(name)
+            if node.crashed and (off or well) and not self.has(name, Do.LOST, Do.POWER_DOWN):
+                self.add(
+                    name, Do.RETURN, "its machine runs again" if well else "it is powered down, and may be made anew"
+                )
+
     def _cooldown(self) -> None:
-        """Decide which nodes are left alone, and which are given back."""
+        """Decide which nodes are left alone, and which are given back: only what the driver itself has drained."""
         held = self.observed.held
         for name, why in held.items():
             if _may_drain(self.observed.slurm_node(name)):
                 self.add(name, Do.DRAIN, why)
         for name, node in (self.observed.slurm or {}).items():
-            if node.drained and cooldown.MARK in node.reason and name not in held:
+            ours = node.reason_user == SLURM_USER and cooldown.MARK in node.reason
+            if node.drained and ours and name not in held:
                 self.add(name, Do.UNDRAIN, "its cooldown is over")
 
 

@@ -15,8 +15,8 @@ class Observed:
     """One observation: Terraform's state, machines, Slurm's nodes (None: not asked, or no answer).
 
     `new` are machines that were made and never configured, `remade` those that
-    were made while Slurm was away; `running` are nodes on which Slurm believes a
-    job runs. `identities` are nodes that have keys here, `written` the names that
+    were made while Slurm was away; `running` are the ids of the jobs that Slurm
+    believes to run, by node. `identities` are nodes that have keys here, `written` the names that
     Terraform is told shall exist (None: the same as the state), `held` nodes that
     failed and are left alone, with the reason. `bookings` are nodes that somebody
     holds, with a sentence that says who and until when (None: not asked, or no answer).
@@ -27,7 +27,7 @@ class Observed:
     slurm: Mapping[str, SlurmNode] | None = None
     new: frozenset[str] = frozenset()
     remade: frozenset[str] = frozenset()
-    running: frozenset[str] = frozenset()
+    running: Mapping[str, frozenset[int]] = field(default_factory=dict)
     identities: frozenset[str] = frozenset()
     written: frozenset[str] | None = None
     held: Mapping[str, str] = field(default_factory=dict)

@@ -50,8 +50,11 @@ def plan(
     return draft.finish()
 
 
-def bring(draft: Draft, name: str, why: str) -> None:
-    """Decide what brings a node up: a machine, its configuration, a slurmd that registers."""
+def bring(draft: Draft, name: str, why: str, *, power_up: bool = False) -> None:
+    """Decide what brings a node up: a machine, its configuration, a slurmd that registers.
+
+    `power_up`: the wish is not Slurm's own, so that Slurm has to be told to power it up.
+    """
     observed, node = draft.observed, draft.observed.slurm_node(name)
     if not observed.healthy("login") and draft.nodeset[name].role != "login":
         draft.add(name, Do.REFUSE, NO_LOGIN)
@@ -60,12 +63,15 @@ def bring(draft: Draft, name: str, why: str) -> None:
     else:
         if name in observed.new:
             draft.add(name, Do.CONFIGURE, "it was made and never configured")
-        if node is not None and node.power.rising:  # also a new one: it may have registered before Slurm asked for it
+        if node is not None and (node.power.rising or (power_up and node.power.off)):
+            # also a new one: it may have registered before Slurm asked for it
             draft.add(name, Do.REGISTER, "Slurm waits for its slurmd")
+    if power_up and node is not None and node.power is Power.POWERED_DOWN and not draft.has(name, Do.REFUSE):
+        draft.add(name, Do.POWER_UP, why)
 
 
 def _resume(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
-    bring(draft, name, "asked for by hand" if by_hand else ASKED)
+    bring(draft, name, "asked for by hand" if by_hand else ASKED, power_up=by_hand)
 
 
 def _reboot(draft: Draft, name: str, kind: str, by_hand: bool) -> None:

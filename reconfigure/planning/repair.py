@@ -8,39 +8,51 @@ from reconfigure.planning.actions import MADE, Do, Plan
 from reconfigure.planning.draft import Draft, Nodeset
 from reconfigure.planning.observed import Observed
 from reconfigure.planning.plan import AWAITED, bring
-from reconfigure.slurm.nodes import Power, SlurmNode
+from reconfigure.slurm.nodes import SLURM_USER, Power, SlurmNode
 
-DISK_FULL = "SlurmdSpoolDir is full"  # why slurmd drains its node; it does so again where it still is
+DISK_FULL = "SlurmdSpoolDir is full"  # why slurmd drains its node, all of it; it does so again where it still is
+SLURMD = ("root", SLURM_USER)  # who set it then
+NO_ANSWER = "Not responding"  # Slurm's own word: a node that is DOWN for it is in service when slurmd registers
 
 
-def sync(nodeset: Nodeset, observed: Observed, persistent: Collection[str], *, force: bool = False) -> Plan:
+def sync(
+    nodeset: Nodeset, observed: Observed, persistent: Collection[str], *, force: bool = False, alone: bool = False
+) -> Plan:
     """Decide about every node; `persistent` are those that are always up, the login node among them.
 
-    `force`: also what somebody loses a job or a booking by (guard.py).
+    `force`: also what somebody loses a job or a booking by (guard.py). `alone`: nobody runs main.yml
+    afterwards, so that the round configures the login node, too, and makes only what Slurm knows of
+    already; machines that run though Slurm has them powered down may still be registering, and stay (`strays`).
     """
-    draft = Draft(nodeset, observed, force=force)
+    draft = Draft(nodeset, observed, force=force, alone=alone)
     slurm = observed.slurm or {}
     for name in sorted({*persistent, *observed.state, *slurm}):
         node = slurm.get(name)
+        off = node is not None and node.power is Power.POWERED_DOWN
         awaited = name in nodeset and name not in persistent and observed.awaited(name)
         if name in persistent:
-            _keep(draft, name, node)
+            if not alone or draft.may_keep(name):
+                _keep(draft, name, node)
         elif awaited:
             bring(draft, name, AWAITED)
-        elif name in observed.state and (not observed.healthy(name) or (node and node.power is Power.POWERED_DOWN)):
+        elif name in observed.state and (not observed.healthy(name) or (off and not alone)):
             # beyond min_nodes: dead, or it runs while Slurm has it powered down
             dead = not observed.healthy(name)
             draft.add(name, Do.DESTROY, "its machine does not run" if dead else "Slurm has it powered down")
         if node is not None and name in nodeset and not awaited:
             _agree(draft, name, node)
-        if node is not None and node.drained and node.reason.startswith(DISK_FULL):
+        if node is not None and node.drained and node.reason == DISK_FULL and node.reason_user in SLURMD:
             draft.add(name, Do.UNDRAIN, "slurmd drained it for a full disk, and does so again where it still is")
     return draft.finish()
 
 
 def _keep(draft: Draft, name: str, node: SlurmNode | None) -> None:
-    """Decide what has a node up that is always up."""
+    """Decide what has a node up that is always up; one that was taken out of service stays off where it is off."""
     observed = draft.observed
+    if node is not None and node.power.off and (node.drained or node.kept):
+        return
+    if node is not None and node.power is Power.POWERED_DOWN:
+        draft.add(name, Do.POWER_UP, "it is always up, and Slurm does not have it so")
     if not observed.healthy(name):
         draft.make(name, "it is always up, and has no machine that runs")
         return
@@ -54,16 +66,16 @@ def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
     """Have Slurm give up jobs whose machine is gone or was made anew, and nodes without a machine.
 
     A node that is set DOWN loses its jobs at once (scontrol(1)); power_down_force alone leaves them.
+    One that is made anew comes back by itself (NO_ANSWER).
     """
     observed, made = draft.observed, draft.has(name, *MADE)
     gone = not made and (draft.has(name, Do.DESTROY) or not (name in observed.state or observed.runs(name)))
     lost = name in observed.running and (gone or made or name in observed.remade)
     if lost or (gone and node.completing):
-        draft.add(name, Do.LOST, "its machine died (reconfigure sync)")
+        draft.add(name, Do.LOST, NO_ANSWER)
         if not gone and not made:
             draft.add(name, Do.REGISTER, "its machine was made anew while Slurm was away")
-    given_up = node.down and node.power is Power.POWERED_DOWN
-    if gone and (node.power is Power.UP or given_up or draft.has(name, Do.LOST)):
+    if gone and (node.power is Power.UP or draft.has(name, Do.LOST)):
         draft.add(name, Do.POWER_DOWN, "its machine is gone (reconfigure sync)")
 
 

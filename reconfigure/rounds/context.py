@@ -11,9 +11,10 @@ from typing import Any
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import files, journal
 from reconfigure.model.request import Request
-from reconfigure.planning.actions import Plan
+from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from reconfigure.rounds import progress
+from reconfigure.slurm.nodes import SLURM_USER
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Context:
     given_up: dict[str, str] = field(default_factory=dict)
     requeued: set[int] = field(default_factory=set)
 
+    @property
+    def booting(self) -> frozenset[str]:
+        """Nodes whose slurmd has to say that it has booted: Slurm powers them up, or waits for their reboot."""
+        nodes = {name: self.observed.slurm_node(name) for name in self.plan.brought}
+        asked = self.plan.of(Do.POWER_UP)
+        return frozenset(n for n, node in nodes.items() if node and (node.power.rising or node.rebooting or n in asked))
+
     def well(self, names: Iterable[str]) -> list[str]:
         """Return those of the names that have not failed so far."""
         return [name for name in names if name not in self.failed]
@@ -65,7 +73,7 @@ class Context:
         finally:
             self.write(event, nodes, seconds=round(time.monotonic() - began, 3), **notes)
 
-    def set_state(self, reasons: Mapping[str, str], state: str) -> bool:
+    def set_state(self, reasons: Mapping[str, str], state: str, *, as_user: str = SLURM_USER) -> bool:
         """Have Slurm set a state of nodes, those of one reason in one call; return whether it did so for any.
 
         Nodes that are not Slurm's are passed over, and so are all where Slurm does not answer.
@@ -74,15 +82,15 @@ class Context:
         for why in sorted(set(reasons.values())):
             names = self.cluster.slurm(sorted(name for name, reason in reasons.items() if reason == why))
             if names and self.observed.slurm is not None:
-                changed |= self._set_state(names, state, why)
+                changed |= self._set_state(names, state, why, as_user)
         return changed
 
-    def _set_state(self, names: Sequence[str], state: str, reason: str) -> bool:
+    def _set_state(self, names: Sequence[str], state: str, reason: str, as_user: str) -> bool:
         with self.step("slurm", names) as notes:
             notes.update(state=state, reason=reason)
             if state == "power_down_force":
                 self.given_up |= dict.fromkeys(names, reason)
-            return self.cluster.controller.set_state(names, state, reason) is None
+            return self.cluster.controller.set_state(names, state, reason, as_user=as_user) is None
 
     def write_names(self, names: Iterable[str]) -> None:
         """Tell Terraform which nodes shall exist."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kiwi.common import hostlist
 from reconfigure.model.node import Node
@@ -24,7 +24,8 @@ def note(context: Context, step: str, result: Result) -> None:
         _leave_alone(context, reasons, permanent)
         for reason in dict.fromkeys(reasons.values()):
             _report(context, step, sorted(name for name in reasons if reasons[name] == reason), reason)
-        _start_jobs(context, reasons)
+        names = set(context.cluster.slurm(context.plan.brought & reasons.keys()))
+        start_jobs(context, names, {job for request in context.requests for job in request.jobs_waiting_for(names)})
 
 
 def _report(context: Context, step: str, names: list[str], reason: str) -> None:
@@ -35,8 +36,8 @@ def _report(context: Context, step: str, names: list[str], reason: str) -> None:
 
 
 def _leave_alone(context: Context, reasons: Mapping[str, str], permanent: bool) -> None:
-    """Begin or prolong the cooldown of Slurm nodes that did not come up, and of their like where it is permanent."""
-    failed = {name: reasons[name] for name in context.cluster.slurm(context.plan.brought & reasons.keys())}
+    """Begin or prolong the cooldown of nodes that did not come up, and of their like where it is permanent."""
+    failed = {name: reasons[name] for name in context.plan.brought & reasons.keys()}
     if permanent:
         failed |= _like(context, failed)
     if failed:
@@ -55,11 +56,10 @@ def _recipe(node: Node) -> tuple[str, str, str]:
     return node.partition, node.image, node.flavor
 
 
-def _start_jobs(context: Context, failed: Iterable[str]) -> None:
+def start_jobs(context: Context, names: Iterable[str], jobs: Collection[int]) -> None:
     """Have requeued jobs start at once: Slurm delays them by a minute, but what failed was a node, not the job."""
-    names = set(context.cluster.slurm(context.plan.brought & set(failed)))
-    if jobs := {job for request in context.requests for job in request.jobs_waiting_for(names)}:
+    if jobs:
         with context.step("requeue", names) as notes:
             notes["jobs"] = sorted(jobs)
             context.cluster.controller.start_now(jobs)
-        context.requeued |= jobs
+        context.requeued.update(jobs)

@@ -51,7 +51,7 @@ def _prepare(context: Context) -> None:
         releases.note(clusterdir, context.cluster.nodeset[name])
         if context.observed.slurm is None:
             authority.mark_remade(clusterdir, name)
-    if "login" in made:  # main.yml configures all of them
+    if "login" in made and "login" not in context.plan.of(Do.CONFIGURE):  # main.yml configures all of them
         authority.mark_configured(clusterdir, authority.unconfigured(clusterdir))
 
 

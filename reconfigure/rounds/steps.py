@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kiwi.common.process import CommandError
 from reconfigure.planning import cooldown, guard
 from reconfigure.planning.actions import Do
-from reconfigure.rounds import failures, machines, playbook, wait_ssh
+from reconfigure.rounds import failures, machines, playbook, slurm_states, wait_ssh
 from reconfigure.rounds.context import Context, Result
 from reconfigure.slurm import controller
 from reconfigure.ssh import authority
@@ -27,19 +27,6 @@ class Step(NamedTuple):
 
     name: str
     run: Callable[[Context], Result]
-
-
-def set_states(context: Context) -> Result:
-    """Tell Slurm which nodes are lost, given up, left alone or given back."""
-    states = (
-        (Do.LOST, "down"),
-        (Do.POWER_DOWN, "power_down_force"),
-        (Do.SUSPEND, "power_down"),
-        (Do.DRAIN, "drain"),
-    )
-    changed = [context.set_state(context.plan.reasons(do), state) for do, state in states]
-    changed.append(context.set_state(dict.fromkeys(context.plan.of(Do.UNDRAIN), ""), "undrain"))
-    return Result(any(changed))
 
 
 def ask_again(context: Context) -> Result:
@@ -101,7 +88,8 @@ def configure(context: Context) -> Result:
     if not names:
         return Result()
     with context.step("playbook", names) as notes:
-        run = playbook.run(cluster.clusterdir, "node.yml", cluster.site.data, limit=",".join(names))
+        variables = {**cluster.site.data, "slurm_booting": sorted(context.booting)}
+        run = playbook.run(cluster.clusterdir, "node.yml", variables, limit=",".join(names))
         notes["failed"] = run.failed
     missed = {name: run.failed.get("", "the playbook did not reach it") for name in set(names) - run.reached}
     failed = {name: why for name, why in {**missed, **run.failed}.items() if name}
@@ -119,7 +107,7 @@ def register(context: Context) -> Result:
         return Result()
     with context.step("register", names):
         nodes = [context.cluster.nodeset[name] for name in names]
-        return Result(True, controller.register(context.cluster.clusterdir, nodes))
+        return Result(True, controller.register(context.cluster.clusterdir, nodes, context.booting))
 
 
 def clean_up(context: Context) -> Result:
@@ -142,23 +130,6 @@ def clean_up(context: Context) -> Result:
     return Result()
 
 
-def end_jobs(context: Context) -> Result:
-    """Have Slurm not wait for the end of jobs whose machine was removed: nothing reports their end."""
-    # Of a node that failed to be removed, the machine may still be there.
-    gone = context.given_up.keys() - (context.failed.keys() - context.plan.brought)
-    nodes = (gone and context.cluster.controller.nodes()) or {}
-    reasons = {name: context.given_up[name] for name in gone & nodes.keys() if nodes[name].completing}
-    changed = [context.set_state(reasons, state) for state in ("down", "power_down_force")]
-    return Result(any(changed))
-
-
-def start_jobs_again(context: Context) -> Result:
-    """End the delay of requeued jobs once more: a job that ran is requeued only when its processes are gone."""
-    if context.requeued:
-        context.cluster.controller.start_now(context.requeued)
-    return Result()
-
-
 def forget_remade(context: Context) -> Result:
     """Note that Slurm now knows of the lost jobs of nodes that were made anew while it was away."""
     if context.observed.slurm is not None:
@@ -167,7 +138,7 @@ def forget_remade(context: Context) -> Result:
 
 
 STEPS = (
-    Step("slurm", set_states),
+    Step("slurm", slurm_states.set_states),
     Step("guard", ask_again),
     Step("clear", clear),
     Step("forget", forget_keys),
@@ -176,7 +147,8 @@ STEPS = (
     Step("playbook", configure),
     Step("register", register),
     Step("cleanup", clean_up),
-    Step("end jobs", end_jobs),
-    Step("start jobs", start_jobs_again),
+    Step("end jobs", slurm_states.end_jobs),
+    Step("drain again", slurm_states.drain_again),
+    Step("start jobs", slurm_states.start_jobs_again),
     Step("remade", forget_remade),
 )

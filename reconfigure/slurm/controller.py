@@ -21,14 +21,15 @@ from reconfigure.model.node import Node
 from reconfigure.slurm import jobs
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.slurm.jobs import Job
-from reconfigure.slurm.nodes import SlurmNode
+from reconfigure.slurm.nodes import SLURM_USER, SlurmNode
 
 log = logging.getLogger(__name__)
 FOLLOW = ("python3", "/usr/lib/kiwi/slurmscripts/follow")
+RESTART = "systemctl restart slurmd"
+BOOTED = "sed 's/\"$/ -b\"/' /etc/default/slurmd >/run/slurmd-booted.env"  # for the next start only (role slurm)
 CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
 AT_ONCE = 20  # nodes that are asked at a time
-RESTART = "systemctl restart slurmd"
 
 
 def _options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
@@ -46,14 +47,16 @@ def _options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
     return ssh_options.arguments({**ssh_options.to_node(clusterdir, name), **unattended, **more})
 
 
-def register(clusterdir: ClusterDir, nodes: Collection[Node]) -> dict[str, str]:
+def register(clusterdir: ClusterDir, nodes: Collection[Node], booted: Collection[str]) -> dict[str, str]:
     """Restart slurmd of nodes, so that they register anew (their jobs go on); return why that failed, by node.
 
-    AT_ONCE at a time: each may take CALL_TIMEOUT seconds to say nothing.
+    AT_ONCE at a time: each may take CALL_TIMEOUT seconds to say nothing. `booted` say that they have booted now, which
+    is what Slurm waits for while it powers a node up.
     """
 
     def restart(node: Node) -> str:
-        argv = ["ssh", "-F", "none", "-T", *_options(clusterdir, node.name), f"root@{node.address}", RESTART]
+        command = f"{BOOTED} && {RESTART}" if node.name in booted else RESTART
+        argv = ["ssh", "-F", "none", "-T", *_options(clusterdir, node.name), f"root@{node.address}", command]
         try:
             process.run(argv, timeout=CALL_TIMEOUT)
         except CommandError as exc:
@@ -120,13 +123,13 @@ class Controller:
             log.warning("%s", exc)
             return None
 
-    def running(self) -> frozenset[str]:
-        """Return the nodes on which Slurm believes a job runs; none if Slurm does not answer."""
+    def running(self) -> dict[str, frozenset[int]]:
+        """Return the ids of the jobs that Slurm believes to run, by node; none if Slurm does not answer."""
         try:
             return slurm_nodes.parse_running(self.call(slurm_nodes.JOBS).out)
         except (UnreachableError, CommandError, UsageError) as exc:
             log.debug("Slurm does not answer: %s", exc)
-            return frozenset()
+            return {}
 
     def jobs(self) -> tuple[Job, ...] | None:
         """Return Slurm's jobs, running and pending; None if Slurm does not answer, or not with jobs."""
@@ -136,10 +139,13 @@ class Controller:
             log.debug("Slurm does not answer: %s", exc)
             return None
 
-    def set_state(self, names: Iterable[str], state: str, reason: str = "") -> str | None:
-        """Set a state of nodes; return why Slurm refused, None where it did not."""
+    def set_state(self, names: Iterable[str], state: str, reason: str = "", *, as_user: str = SLURM_USER) -> str | None:
+        """Set a state of nodes; return why Slurm refused, None where it did not.
+
+        Slurm notes `as_user` beside the reason, which is how a person's is told from one of the driver's.
+        """
         try:
-            self.call(slurm_nodes.update(names, state, reason))
+            self.call(["runuser", "-u", as_user, "--", *slurm_nodes.update(names, state, reason)])
         except (UnreachableError, CommandError) as exc:
             log.warning("Slurm did not set %s for %s: %s", state, ",".join(names), exc)
             return str(exc)

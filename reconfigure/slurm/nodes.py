@@ -25,7 +25,8 @@ SHOW = (
     "-c",
     "if scontrol --help | grep -q -e --json; then exec scontrol -a show nodes --json; else exec sinfo -a --json; fi",
 )
-JOBS = ("squeue", "-a", "-h", "-o", "%T %N")
+JOBS = ("squeue", "-a", "-h", "-o", "%T %A %N")
+SLURM_USER = "slurm"  # who sets states and reasons that no person set: slurmctld, and the driver
 _RISING = frozenset({"POWERING_UP", "POWER_UP"})
 _FALLING = frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})
 
@@ -120,6 +121,26 @@ class SlurmNode:
         """Whether it takes no new job."""
         return "DRAIN" in self.flags
 
+    @property
+    def responds(self) -> bool:
+        """Whether its slurmd answers."""
+        return "NOT_RESPONDING" not in self.flags
+
+    @property
+    def rebooting(self) -> bool:
+        """Whether Slurm waits for the end of a reboot: only a slurmd that says it has booted since counts."""
+        return any(flag.startswith("REBOOT") for flag in self.flags)
+
+    @property
+    def kept(self) -> bool:
+        """Whether a person took it out of service, by a drain or DOWN: it stays so until a person takes that back."""
+        return (self.drained or self.down) and not self.rebooting and self.reason_user not in ("", SLURM_USER)
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it is DOWN, and no person set it so."""
+        return self.down and not self.drained and not self.rebooting and not self.kept
+
 
 def parse_nodes(text: str) -> dict[str, SlurmNode]:
     """Parse what SHOW prints; leave out what has no node's name. Raise KiwiError if it is no such answer."""
@@ -146,13 +167,17 @@ def _node(entry: dict[str, Any]) -> SlurmNode:
     )
 
 
-def parse_running(text: str) -> frozenset[str]:
-    """Parse what JOBS prints; return the nodes of running jobs. A CONFIGURING job has none yet.
+def parse_running(text: str) -> dict[str, frozenset[int]]:
+    """Parse what JOBS prints; return the ids of running jobs by node. A CONFIGURING job has no node yet.
 
     Raise UsageError if Slurm names what is no node.
     """
-    jobs = [line.split(maxsplit=1) for line in text.splitlines()]
-    return frozenset(hostlist.expand(job[1].strip() for job in jobs if len(job) == 2 and job[0] == "RUNNING"))
+    found: dict[str, set[int]] = {}
+    for words in (line.split() for line in text.splitlines()):
+        if len(words) == 3 and words[0] == "RUNNING" and words[1].isdecimal():
+            for name in hostlist.expand(words[2]):
+                found.setdefault(name, set()).add(int(words[1]))
+    return {name: frozenset(jobs) for name, jobs in found.items()}
 
 
 def start_now(jobs: Iterable[int]) -> list[str]:

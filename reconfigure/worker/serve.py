@@ -4,8 +4,9 @@ One thread keeps the connection and stores requests (on disk before they are
 acknowledged); the main thread does rounds, each with all that waits: requests
 that come during a round are merged in the next one. A site without Slurm has no
 spool to follow (worker_pid.kind: `serve --detach` starts another worker when it gets one). Idle, both only wait,
-and the main thread looks once a minute for nodes that Slurm powers up in vain, and
-for machines that run though Slurm has powered them down.
+and the main thread looks once a minute whether what is always up is there, whether
+machines died, and for what got lost: nodes that Slurm powers up in vain, machines that
+run though Slurm has them powered down.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 SETTLE = 0.3  # seconds in which a burst of hook calls comes together
 RETRY = (1.0, 60.0)  # seconds between rounds that could not be done, first and longest
 RECONNECT = (0.5, 10.0)
-LOOK = 60.0  # seconds between two looks for nodes whose wish got lost
+LOOK = 60.0  # seconds between two looks at all nodes
 STRAY = 15.0  # seconds that a machine may run while Slurm has it powered down
 
 
@@ -49,6 +50,7 @@ class Worker:
         self._wake = threading.Event()
         self._stray_since: Mapping[tuple[str, str], float] = {}
         self._refused: Mapping[str, tuple[str, list[str]]] = {}
+        self._next_look = time.monotonic() + STRAY
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raise BusyError if a worker runs already."""
@@ -80,6 +82,8 @@ class Worker:
             self._wake.clear()
             try:
                 self.round(queue)
+                if time.monotonic() >= self._next_look:
+                    self.mend()
                 pause = RETRY[0]
                 after()
             except Exception as exc:
@@ -94,7 +98,8 @@ class Worker:
         """Return the seconds until the next round if nobody asks for anything."""
         if cooldown.waits(cooldown.read(self._clusterdir)):
             return cooldown.LOOK
-        return STRAY if self._stray_since else LOOK
+        left = max(0.0, self._next_look - time.monotonic())
+        return min(STRAY, left) if self._stray_since else left
 
     def _strays(self, observed: Observed, persistent: Collection[str]) -> frozenset[str]:
         """Return strays seen for at least STRAY seconds; a node seen once may still be registering."""
@@ -136,6 +141,23 @@ class Worker:
                 log.warning("%s: %s", name, reason)
                 journal.write(self._clusterdir, "refused", [name], reason=reason, requests=ids)
         self._refused = said
+
+    def mend(self) -> None:
+        """Bring what is always up and mend what died, though nobody asks; again at once where that was the login node.
+
+        Slurm is silent without it, so what else there is to mend is seen only then.
+        """
+        self._next_look = time.monotonic() + LOOK
+        with lock.locked(self._clusterdir, wait=None):
+            cluster = self._cluster()
+            observed, persistent = cluster.observe(), cluster.site.persistent()
+            todo = repair.sync(cluster.nodeset, observed, persistent, alone=True)
+            if todo.changes:
+                _log([], todo)
+                Round(cluster, todo, observed).carry_out()
+        if "login" in todo.made:
+            self._next_look = 0.0
+            self._wake.set()
 
     def _removal(self, strays: Collection[str]) -> Request:
         """Return the worker's own wish, as Slurm's would be; not stored, since the next round finds what is left."""

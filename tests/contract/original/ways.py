@@ -236,7 +236,7 @@ def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
     found.cluster.controller = SimpleNamespace(  # type: ignore[assignment]
         nodes=lambda: waited,
         running=lambda: frozenset(),
-        set_state=lambda names, state, reason="": found.sent.append((state, reason)),
+        set_state=lambda names, state, reason="", as_user="": found.sent.append((state, reason)),
         start_now=lambda jobs: None,
     )
     monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})

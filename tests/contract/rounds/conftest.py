@@ -45,15 +45,17 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     started: list[set[int]] = []
     found.controller = SimpleNamespace(  # type: ignore[assignment]
         nodes=lambda: {name: SlurmNode(name, "IDLE", frozenset({"CLOUD"})) for name in NAMES[1:]},
-        running=lambda: frozenset(),
-        set_state=lambda names, state, reason="": told.append((tuple(names), state, reason)),
+        running=lambda: {},
+        set_state=lambda names, state, reason="", as_user="slurm": told.append(
+            (tuple(names), state, reason if as_user == "slurm" else f"{reason} by {as_user}")
+        ),
         told=told,
         start_now=lambda jobs: started.append(set(jobs)),
         started=started,
     )
     monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
     monkeypatch.setattr(playbook, "run", configured())
-    monkeypatch.setattr(controller, "register", lambda clusterdir, nodes: {})
+    monkeypatch.setattr(controller, "register", lambda clusterdir, nodes, booted: {})
     yield found
 
 

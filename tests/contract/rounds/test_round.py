@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning import plan, repair
+from reconfigure.planning.actions import Do
 from reconfigure.providers.base import Machine
 from reconfigure.rounds import machines, playbook, progress, wait_ssh
 from reconfigure.rounds import round as rounds
@@ -99,8 +101,77 @@ def test_slurm_does_not_wait_for_the_end_of_a_job_whose_machine_was_removed(
     assert with_login.controller.told == [  # type: ignore[attr-defined]
         (("cpu-1", "cpu-2"), "power_down_force", reason),
         (("cpu-2",), "down", reason),
+        (("cpu-2",), "resume", ""),
         (("cpu-2",), "power_down_force", reason),
     ]
+
+
+DOWN = frozenset({"CLOUD"})
+
+
+def mended(cluster: Cluster, node: SlurmNode, jobs: frozenset[int] = frozenset()) -> rounds.Outcome:
+    """A round of sync in which Slurm has one node, whose machine is not there."""
+    observed = replace(cluster.observe(), slurm={node.name: node}, running={node.name: jobs} if jobs else {})
+    todo = repair.sync(cluster.nodeset, observed, ["login"])
+    return rounds.Round(cluster, todo, observed).carry_out()
+
+
+def test_jobs_whose_node_died_under_them_start_at_once(with_login: Cluster) -> None:
+    """Slurm delayed them by a minute, but not those whose node failed to start."""
+    mended(with_login, SlurmNode("cpu-2", "ALLOCATED", DOWN), frozenset({7, 8}))
+    assert with_login.controller.told == [  # type: ignore[attr-defined]
+        (("cpu-2",), "down", "Not responding"),
+        (("cpu-2",), "resume", ""),
+        (("cpu-2",), "power_down_force", "its machine is gone (reconfigure sync)"),
+    ]
+    assert with_login.controller.started == [{7, 8}, {7, 8}]  # type: ignore[attr-defined]
+
+
+def test_a_drain_of_a_persons_outlives_the_end_of_the_machine(with_login: Cluster) -> None:
+    """Slurm forgets a drain where it is told to power a node down; the reason stays whole, and a person's."""
+    mended(with_login, SlurmNode("cpu-2", "ALLOCATED", DOWN | {"DRAIN"}, "fan", "alice"), frozenset({7}))
+    assert with_login.controller.told == [  # type: ignore[attr-defined]
+        (("cpu-2",), "down", "fan by root"),
+        (("cpu-2",), "power_down_force", ""),
+        (("cpu-2",), "drain", "fan by root"),
+    ]
+
+
+def test_what_a_person_set_down_stays_so_when_its_machine_goes(with_login: Cluster) -> None:
+    mended(with_login, SlurmNode("cpu-2", "DOWN", DOWN, "fan", "root"))
+    assert with_login.controller.told == [(("cpu-2",), "power_down_force", "")]  # type: ignore[attr-defined]
+
+
+def test_what_a_crash_set_down_is_in_service_again(with_login: Cluster) -> None:
+    mended(with_login, SlurmNode("cpu-2", "DOWN", DOWN | {"POWERED_DOWN"}, "ResumeTimeout reached", "slurm"))
+    assert with_login.controller.told == [(("cpu-2",), "resume", "")]  # type: ignore[attr-defined]
+
+
+def test_the_login_node_is_configured_where_nobody_runs_main_yml(cluster: Cluster) -> None:
+    observed = cluster.observe()
+    todo = repair.sync(cluster.nodeset, observed, ["login", "cpu-1"], alone=True)
+    assert todo.of(Do.CONFIGURE) == ("cpu-1", "login")
+    assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
+    assert authority.unconfigured(cluster.clusterdir) == set()
+
+
+@pytest.mark.parametrize(
+    ("flags", "booted"), [({"POWERING_UP"}, True), (set(), False), ({"DRAIN", "REBOOT_ISSUED"}, True)]
+)
+def test_slurmd_says_that_it_has_booted_only_where_slurm_waits_for_that(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch, flags: set[str], booted: bool
+) -> None:
+    """Slurm ends the jobs of a node that says so at another time."""
+    given: list[object] = []
+
+    def run(clusterdir: ClusterDir, name: str, variables: dict[str, object], limit: str) -> playbook.Run:
+        given.append(variables["slurm_booting"])
+        return playbook.Run(reached=set(limit.split(",")))
+
+    monkeypatch.setattr(playbook, "run", run)
+    observed = replace(with_login.observe(), slurm={"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset(flags))})
+    rounds.Round(with_login, plan.plan(with_login.nodeset, observed, {"cpu-2": "resume"}), observed).carry_out()
+    assert given == [["cpu-2"] if booted else []]
 
 
 def test_a_node_that_fails_twice_is_left_alone(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +294,8 @@ def test_a_node_that_does_not_register_is_given_up(with_login: Cluster, monkeypa
     slurm.nodes = lambda: states  # type: ignore[method-assign]
     asked: list[str] = []
 
-    def register(clusterdir: ClusterDir, nodes: list[Node]) -> dict[str, str]:
+    def register(clusterdir: ClusterDir, nodes: list[Node], booted: frozenset[str]) -> dict[str, str]:
+        assert booted == {"cpu-1", "cpu-2"}  # Slurm powers them up
         asked.extend(node.name for node in nodes)
         return {"cpu-1": "its slurmd could not be restarted"}
 

@@ -111,11 +111,11 @@ def test_requests_of_its_hooks(version: Path) -> None:
 
 
 def test_nodes_of_running_jobs() -> None:
-    text = "RUNNING cpu-[1-3]\nCONFIGURING cpu-4\nPENDING \nRUNNING gpu-1\n"
-    assert slurm_nodes.parse_running(text) == {"cpu-1", "cpu-2", "cpu-3", "gpu-1"}
-    assert slurm_nodes.parse_running("") == frozenset()
+    text = "RUNNING 7 cpu-[1-2]\nCONFIGURING 8 cpu-4\nPENDING 9 \nRUNNING 10 gpu-1\nRUNNING 11 gpu-1\n"
+    assert slurm_nodes.parse_running(text) == {"cpu-1": {7}, "cpu-2": {7}, "gpu-1": {10, 11}}
+    assert slurm_nodes.parse_running("") == {}
     with pytest.raises(UsageError, match="nodes"):
-        slurm_nodes.parse_running("RUNNING cpu-[\n")
+        slurm_nodes.parse_running("RUNNING 7 cpu-[\n")
 
 
 @pytest.mark.parametrize(

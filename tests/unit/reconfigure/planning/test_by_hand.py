@@ -15,8 +15,14 @@ from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed
         pytest.param(
             {"cpu-2": "resume"},
             observed("login", states={"cpu-2": OFF}),
-            {"create": ("cpu-2",), "configure": ("cpu-2",)},
-            id="resume, whose slurmd will register",
+            {"create": ("cpu-2",), "configure": ("cpu-2",), "power_up": ("cpu-2",)},
+            id="resume",
+        ),
+        pytest.param(
+            {"cpu-2": "resume"},
+            observed("login", "cpu-2", states={"cpu-2": OFF}),
+            {"register": ("cpu-2",), "power_up": ("cpu-2",)},
+            id="resume of one that runs though Slurm has it powered down",
         ),
         pytest.param(
             {"cpu-2": "suspend"},

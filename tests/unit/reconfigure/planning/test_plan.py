@@ -39,16 +39,19 @@ def observed(
     machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
     machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
     nodes = None if silent else {name: slurm_node(name, value) for name, value in (states or {}).items()}
-    marks = (frozenset(given) for given in (new, remade, running, identities))
-    seen = Observed(state, tuple(machines), nodes, *marks, None if written is None else frozenset(written))
+    jobs = dict.fromkeys(running, frozenset({7}))
+    names_written = None if written is None else frozenset(written)
+    marks = (frozenset(new), frozenset(remade), jobs, frozenset(identities))
+    seen = Observed(state, tuple(machines), nodes, *marks, names_written)
     return replace(seen, bookings=None if silent else booked or {})
 
 
 def slurm_node(name: str, text: str) -> SlurmNode:
-    """A node of a text such as `IDLE+CLOUD+DRAIN Reason=disk swap`."""
-    state, _, reason = text.partition(" Reason=")
+    """A node of a text such as `IDLE+CLOUD+DRAIN Reason=disk swap`, which root set; `… by slurm`: another did."""
+    state, _, said = text.partition(" Reason=")
+    reason, _, user = said.partition(" by ")
     base, *flags = state.split("+")
-    return SlurmNode(name, base, frozenset(flags), reason)
+    return SlurmNode(name, base, frozenset(flags), reason, (user or "root") if reason else "")
 
 
 def shown(found: Plan) -> dict[str, object]:
@@ -248,16 +251,36 @@ HELD = {"cpu-2": "the host is full; left alone until 17:40 UTC"}
     [
         pytest.param(f"{OFF} Reason=the host is full", HELD, {"drain": HELD}, id="off, so it can be drained"),
         pytest.param("IDLE+CLOUD+POWERING_DOWN Reason=x", HELD, {}, id="not off yet"),
-        pytest.param(f"IDLE+CLOUD+DRAIN+POWERED_DOWN Reason={HELD['cpu-2']}", HELD, {}, id="drained already"),
-        pytest.param(
-            f"IDLE+CLOUD+DRAIN+POWERED_DOWN Reason={HELD['cpu-2']}", {}, {"undrain": ("cpu-2",)}, id="time is over"
-        ),
+        pytest.param(f"{OFF}+DRAIN Reason={HELD['cpu-2']} by slurm", HELD, {}, id="drained already"),
+        pytest.param(f"{OFF}+DRAIN Reason={HELD['cpu-2']} by slurm", {}, {"undrain": ("cpu-2",)}, id="time is over"),
+        pytest.param(f"{OFF}+DRAIN Reason={HELD['cpu-2']} by alice", {}, {}, id="an administrator used the same words"),
         pytest.param("IDLE+CLOUD+DRAIN+POWERED_DOWN Reason=disk swap", {}, {}, id="drained by an administrator"),
     ],
 )
 def test_a_node_that_failed_is_left_alone(state: str, held: dict[str, str], expected: dict[str, object]) -> None:
     seen = replace(observed("login", states={"cpu-2": state}), held=held)
     assert shown(plan.plan(NODESET, seen, {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param("DOWN+CLOUD Reason=Node unexpectedly rebooted by slurm", {"return": ("cpu-2",)}, id="a crash"),
+        pytest.param("DOWN+CLOUD+NOT_RESPONDING Reason=Not responding by slurm", {}, id="its slurmd is silent"),
+        pytest.param(
+            "DOWN+CLOUD+POWERED_DOWN Reason=ResumeTimeout reached by slurm",
+            {"return": ("cpu-2",)},
+            id="off after a crash",
+        ),
+        pytest.param("DOWN+CLOUD+POWERING_DOWN Reason=Not responding by slurm", {}, id="not off yet"),
+        pytest.param("DOWN+CLOUD+DRAIN Reason=Not responding by slurm", {}, id="drained before it crashed"),
+        pytest.param("DOWN+CLOUD Reason=fan", {}, id="an administrator set it"),
+        pytest.param("DOWN+CLOUD+POWERED_DOWN Reason=fan by alice", {}, id="off after an administrator set it"),
+        pytest.param("DOWN+CLOUD+DRAIN+REBOOT_ISSUED Reason=new kernel", {}, id="it reboots"),
+    ],
+)
+def test_what_a_crash_set_down_is_in_service_again(state: str, expected: dict[str, object]) -> None:
+    assert shown(plan.plan(NODESET, observed("login", "cpu-2", states={"cpu-2": state}), {})) == expected
 
 
 def test_wanted_is_what_exists_plus_minus_the_change() -> None:

@@ -33,13 +33,18 @@ def observations(draw: st.DrawFn) -> Observed:
     )
     bases = st.sampled_from(["IDLE", "ALLOCATED", "MIXED", "DOWN", "UNKNOWN"])
     flags = st.frozensets(st.sampled_from(FLAGS))
-    slurm = draw(st.none() | st.dictionaries(NAMES, st.tuples(bases, flags, REASONS)))
-    marks = [draw(st.frozensets(NAMES)) for _ in range(4)]
+    users = st.sampled_from(["", "slurm", "root", "alice"])
+    slurm = draw(st.none() | st.dictionaries(NAMES, st.tuples(bases, flags, REASONS, users)))
+    new, remade, identities = [draw(st.frozensets(NAMES)) for _ in range(3)]
+    running = draw(st.dictionaries(NAMES, st.just(frozenset({7}))))
     return Observed(
         {name: Instance(f"{i.id}-{name}", i.address, i.tainted) for name, i in state.items()},
         tuple(Machine(m.name, f"{m.instance}-{m.name}", m.image, m.state, m.fault) for m in machines),
         None if slurm is None else {name: SlurmNode(name, *node) for name, node in slurm.items()},
-        *marks,
+        new,
+        remade,
+        running,
+        identities,
         draw(st.none() | st.frozensets(NAMES)),
         draw(st.dictionaries(NAMES, st.just("no host; left alone until 12:00 UTC"))),
     )
@@ -63,11 +68,22 @@ def test_a_plan_of_wishes_is_sound(observed: Observed, wishes: dict[str, str], b
     assert set(found.of(Do.DESTROY)) & whole <= asked  # nothing whole is removed that nobody named
 
 
-@given(observations(), st.frozensets(st.sampled_from(list(NODESET))))
-def test_a_plan_of_sync_is_sound(observed: Observed, persistent: frozenset[str]) -> None:
-    found = repair.sync(NODESET, observed, persistent | {"login"})
+@given(observations(), st.frozensets(st.sampled_from(list(NODESET))), st.booleans())
+def test_a_plan_of_sync_is_sound(observed: Observed, persistent: frozenset[str], alone: bool) -> None:
+    found = repair.sync(NODESET, observed, persistent | {"login"}, alone=alone)
     sound(found, observed)
-    assert set(found.of(Do.DESTROY)).isdisjoint(persistent)
+    whole = {name for name in persistent | {"login"} if not alone or observed.healthy(name)}
+    assert set(found.of(Do.DESTROY)).isdisjoint(whole)
+
+
+@given(observations(), st.frozensets(st.sampled_from(list(NODESET))), st.booleans())
+def test_what_a_person_set_is_taken_back_by_nobody_else(
+    observed: Observed, persistent: frozenset[str], alone: bool
+) -> None:
+    plans = (plan.plan(NODESET, observed, {}), repair.sync(NODESET, observed, persistent, alone=alone))
+    for name, node in (observed.slurm or {}).items():
+        if node.reason_user not in ("", "slurm") and node.reason != repair.DISK_FULL:
+            assert not any(name in found.of(Do.UNDRAIN, Do.RETURN) for found in plans)
 
 
 @pytest.mark.parametrize("made", MADE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconfigure.planning import repair
@@ -9,7 +11,7 @@ from reconfigure.planning.observed import Observed
 from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, POWERING, UP, observed, shown
 
 ALL = ("login", "cpu-1", "lab-1")
-LOST = "its machine died (reconfigure sync)"
+LOST = "Not responding"
 GONE = "its machine is gone (reconfigure sync)"
 
 
@@ -32,9 +34,34 @@ GONE = "its machine is gone (reconfigure sync)"
             id="half configured, and Slurm waits for it",
         ),
         pytest.param(
-            observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=SlurmdSpoolDir is full [root@2026-11-21]"}),
+            observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=SlurmdSpoolDir is full"}),
             {"undrain": ("cpu-1",)},
             id="slurmd found its disk full",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=SlurmdSpoolDir is full again, new disk comes"}),
+            {},
+            id="an administrator found its disk full",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=SlurmdSpoolDir is full by alice"}),
+            {},
+            id="an administrator who says it as slurmd does",
+        ),
+        pytest.param(
+            observed("login", "lab-1", states={"cpu-1": f"{OFF}+DRAIN Reason=fan"}),
+            {},
+            id="persistent, drained and off",
+        ),
+        pytest.param(
+            observed("login", "lab-1", states={"cpu-1": "DOWN+CLOUD+POWERED_DOWN Reason=fan"}),
+            {},
+            id="persistent, set DOWN by an administrator, and off",
+        ),
+        pytest.param(
+            observed("login", "lab-1", states={"cpu-1": "DOWN+CLOUD+POWERED_DOWN Reason=Not responding by slurm"}),
+            {"return": ("cpu-1",), "power_up": ("cpu-1",), "create": ("cpu-1",), "configure": ("cpu-1",)},
+            id="persistent, crashed, and off",
         ),
         pytest.param(
             observed(*ALL, states={"cpu-1": "IDLE+CLOUD+DRAIN Reason=disk swap"}), {}, id="drained by an administrator"
@@ -60,7 +87,7 @@ GONE = "its machine is gone (reconfigure sync)"
         ),
         pytest.param(
             observed(*ALL, states={"cpu-1": OFF}),
-            {"register": ("cpu-1",)},
+            {"register": ("cpu-1",), "power_up": ("cpu-1",)},
             id="persistent and off",
         ),
         pytest.param(observed(*ALL, states={"cpu-1": POWERING}), {"register": ("cpu-1",)}, id="Slurm waits for it"),
@@ -104,13 +131,60 @@ GONE = "its machine is gone (reconfigure sync)"
         ),
         pytest.param(
             observed(*ALL, states={"cpu-1": UP, "cpu-2": "DOWN+CLOUD+POWERED_DOWN"}),
-            {"power_down": {"cpu-2": GONE}},
+            {"return": ("cpu-2",)},
             id="stuck after a resume that failed",
         ),
     ],
 )
 def test_sync(seen: Observed, expected: dict[str, object]) -> None:
     assert shown(repair.sync(NODESET, seen, ALL)) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(observed(*ALL, states={"cpu-1": UP}), {}, id="all well"),
+        pytest.param(
+            observed("cpu-1", dead=("login",)),
+            {"replace": ("login",), "create": ("lab-1",), "configure": ("lab-1", "login")},
+            id="login and a booking node",
+        ),
+        pytest.param(
+            observed(dead=("login", "cpu-1", "cpu-2")),
+            {
+                "replace": ("cpu-1", "login"),
+                "create": ("lab-1",),
+                "configure": ("cpu-1", "lab-1", "login"),
+                "destroy": ("cpu-2",),
+            },
+            id="all of them, as after a boot of the host",
+        ),
+        pytest.param(observed("login", "lab-1"), {}, id="a Slurm node while slurmctld is silent"),
+        pytest.param(observed("login", "lab-1", states={"cpu-3": OFF}), {}, id="one that Slurm does not know"),
+        pytest.param(
+            observed("login", "lab-1", states={"cpu-1": OFF}),
+            {"create": ("cpu-1",), "configure": ("cpu-1",), "power_up": ("cpu-1",)},
+            id="a Slurm node",
+        ),
+        pytest.param(
+            observed(*ALL, "cpu-2", states={"cpu-1": UP, "cpu-2": OFF}), {}, id="one that may still be registering"
+        ),
+        pytest.param(
+            observed(*ALL, dead=("cpu-2",), states={"cpu-1": UP, "cpu-2": "MIXED+CLOUD"}, running=("cpu-2",)),
+            {"destroy": ("cpu-2",), "lost": {"cpu-2": LOST}, "power_down": {"cpu-2": GONE}},
+            id="one died under its job",
+        ),
+    ],
+)
+def test_what_the_worker_mends_by_itself(seen: Observed, expected: dict[str, object]) -> None:
+    assert shown(repair.sync(NODESET, seen, ALL, alone=True)) == expected
+
+
+@pytest.mark.parametrize("name", ["login", "lab-1"])
+def test_what_failed_is_not_brought_by_the_worker_while_it_is_left_alone(name: str) -> None:
+    seen = replace(observed(*{*ALL} - {name}), held={name: "no room"})
+    assert repair.sync(NODESET, seen, ALL, alone=True).made == ()
+    assert name in repair.sync(NODESET, seen, ALL).made  # bin/up tries at once
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ class FakeRound:
     meanwhile: Any = None
     failed: dict[str, str]
 
-    def __init__(self, cluster: Any, todo: Plan, observed: Observed, requests: list[Request]) -> None:
+    def __init__(self, cluster: Any, todo: Plan, observed: Observed, requests: tuple[Request, ...] = ()) -> None:
         self.todo = todo
 
     def carry_out(self) -> Outcome:
@@ -254,6 +254,24 @@ def test_a_stray_that_slurm_asks_for_stays(
     queue.put(request(1, "cpu-3"))
     worker.round(queue)
     assert [todo.of(Do.DESTROY) for todo in FakeRound.done] == [()]
+
+
+def test_what_is_always_up_is_brought_though_nobody_asks(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead login node came back with bin/up only; what Slurm says is known, and mended, when it runs again."""
+    cluster = worker._cluster()
+    monkeypatch.setattr(cluster, "observe", lambda: Observed({"login": Instance("id", "address")}, ()))
+    worker.mend()
+    assert [(todo.of(Do.REPLACE), todo.of(Do.CONFIGURE)) for todo in FakeRound.done] == [(("login",), ("login",))]
+    assert worker._patience() == 0.0
+
+
+def test_nothing_to_mend_is_no_round(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = worker._cluster()
+    seen = replace(cluster.observe(), state={"login": Instance("id", "address")})
+    monkeypatch.setattr(cluster, "observe", lambda: seen)
+    worker.mend()
+    assert FakeRound.done == []
+    assert serve.LOOK - 5 < worker._patience() <= serve.LOOK
 
 
 def test_nothing_to_do_is_no_round(worker: serve.Worker, queue: Queue) -> None:
