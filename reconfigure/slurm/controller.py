@@ -26,7 +26,8 @@ from reconfigure.slurm.nodes import SLURM_USER, SlurmNode
 log = logging.getLogger(__name__)
 FOLLOW = ("python3", "/usr/lib/kiwi/slurmscripts/follow")
 RESTART = "systemctl restart slurmd"
-BOOTED = "sed 's/\"$/ -b\"/' /etc/default/slurmd >/run/slurmd-booted.env"  # for the next start only (role slurm)
+OPTIONS = """sed 's/"$/ -b"/' /etc/default/slurmd >/run/slurmd-booted.env"""  # gone when slurmd stops (role slurm)
+BOOTED = f"systemctl stop slurmd; {OPTIONS} && systemctl start slurmd"
 CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
 AT_ONCE = 20  # nodes that are asked at a time
@@ -55,7 +56,7 @@ def register(clusterdir: ClusterDir, nodes: Collection[Node], booted: Collection
     """
 
     def restart(node: Node) -> str:
-        command = f"{BOOTED} && {RESTART}" if node.name in booted else RESTART
+        command = BOOTED if node.name in booted else RESTART
         argv = ["ssh", "-F", "none", "-T", *_options(clusterdir, node.name), f"root@{node.address}", command]
         try:
             process.run(argv, timeout=CALL_TIMEOUT)

@@ -28,6 +28,6 @@ def test_each_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(controller, "CALL_TIMEOUT", 3.0)
     nodes = [Node(f"cpu-{n}", "slurm", "cpu", f"10.0.0.{n}", "debian13", "small", ()) for n in (1, 2, 3, 4)]
-    failed = controller.register(ClusterDir(tmp_path, "kiwi"), nodes)
+    failed = controller.register(ClusterDir(tmp_path, "kiwi"), nodes, ())
     began = "its slurmd could not be restarted: "
     assert failed == {"cpu-3": f"{began}no route", "cpu-4": f"{began}no end after 3.0 s"}
