@@ -93,7 +93,13 @@ def by_hand(options: Options) -> int:
         return plan.plan(cluster.nodeset, observed, wishes, by_hand=True, force=force)
 
     force = options.command == "suspend" and options.force
-    return _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names)
+    code = _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names)
+    kept = sorted(cluster.site.persistent().intersection(names) - {"login"})
+    if options.command == "suspend" and kept:
+        log.warning(
+            "%s: always up (min_nodes): the worker makes it anew, unless Slurm has it drained", hostlist.fold(kept)
+        )
+    return code
 
 
 def _change(
