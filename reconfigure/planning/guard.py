@@ -48,7 +48,7 @@ def _never_used(observed: Observed, name: str) -> bool:
 
 def _jobs(observed: Observed, name: str) -> Stop | None:
     node = observed.slurm_node(name)
-    if observed.slurm is None:
+    if not observed.slurm:  # an answer that names no node at all says nothing of this one
         return Stop(SILENT, passing=True)
     return Stop(allocated(node)) if node is not None and node.runs_job else None
 

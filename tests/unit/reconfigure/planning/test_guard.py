@@ -47,6 +47,7 @@ OUT = observed("login", "cpu-1", "lab-1", "gpu-1", states={"cpu-1": UP, "gpu-1":
             hook("suspend"), cpu_2("MIXED+CLOUD+POWER_DOWN"), "cpu-2", Do.REFUSE, id="suspend, ends a job first"
         ),
         pytest.param(hook("suspend"), SILENT, "cpu-2", Do.WAIT, id="suspend, Slurm silent"),
+        pytest.param(hook("suspend"), replace(SILENT, slurm={}), "cpu-2", Do.WAIT, id="suspend, Slurm names no node"),
         pytest.param(hook("suspend"), cpu_2("IDLE+CLOUD+POWERING_DOWN"), "cpu-2", Do.DESTROY, id="suspend, idle"),
         pytest.param(hook("resume_fail"), cpu_2("MIXED+CLOUD"), "cpu-2", Do.REFUSE, id="resume_fail, running a job"),
         pytest.param(hook("resume_fail"), SILENT, "cpu-2", Do.WAIT, id="resume_fail, Slurm silent"),
@@ -69,12 +70,12 @@ OUT = observed("login", "cpu-1", "lab-1", "gpu-1", states={"cpu-1": UP, "gpu-1":
         pytest.param(synced, replace(OUT, slurm=None), "gpu-1", Do.WAIT, id="out of the site data, Slurm silent"),
         pytest.param(
             synced,
-            replace(OUT, slurm={}, bookings={"gpu-1": "x"}),
+            replace(OUT, slurm=cpu_2(UP).slurm, bookings={"gpu-1": "x"}),
             "gpu-1",
             Do.REFUSE,
             id="out of the site data, booked",
         ),
-        pytest.param(synced, replace(OUT, slurm={}), "gpu-1", Do.DESTROY, id="out of the site data, free"),
+        pytest.param(synced, replace(OUT, slurm=cpu_2(UP).slurm), "gpu-1", Do.DESTROY, id="out of the site data, free"),
         pytest.param(synced, LEFT, "cpu-2", Do.REFUSE, id="unknown to Terraform, running a job"),
         pytest.param(synced, replace(LEFT, slurm=None), "cpu-2", Do.WAIT, id="unknown to Terraform, Slurm silent"),
         pytest.param(

@@ -38,7 +38,8 @@ def observed(
     state = {n: Instance(f"id-{n}", f"addr-{n}", n in tainted) for n in (*names, *dead, *tainted)}
     machines = [Machine(n, f"id-{n}", "img", "stopped" if n in dead else "running", "") for n in state]
     machines += [Machine(name, instance, "img", "running", "") for name, instance in orphans]
-    nodes = None if silent else {name: slurm_node(name, value) for name, value in (states or {}).items()}
+    others = {"other-1": UP}  # Slurm answers, whatever it says of these nodes
+    nodes = None if silent else {name: slurm_node(name, value) for name, value in (states or others).items()}
     jobs = dict.fromkeys(running, frozenset({7}))
     names_written = None if written is None else frozenset(written)
     marks = (frozenset(new), frozenset(remade), jobs, frozenset(identities))
