@@ -47,6 +47,9 @@ class Provider(Protocol):
     def observe(self) -> tuple[Machine, ...]:
         """All machines and leftovers of machines of the cluster, by name."""
 
+    def unreachable(self, address: str) -> str:
+        """Return what is wrong on this side of the way to a machine's address; "" if nothing is. Change nothing."""
+
     def resource(self, node: Node, machine: Machine) -> dict[str, Any]:
         """Return a running machine as Terraform's state has one: `type`, `provider` and `attributes` of its resource.
 

@@ -71,6 +71,16 @@ class LocalProvider:
         folders = sorted((self.folder / "machines").glob("*.*"), key=lambda folder: folder.name.lstrip("."))
         return tuple(self._machine(folder) for folder in folders)
 
+    def unreachable(self, address: str) -> str:
+        """Return what is wrong with the bridge of the cluster, or the route to an address; "" if nothing is."""
+        bridge = self._script("network.sh", "bridge", {}).strip()
+        if not Path("/sys/class/net", bridge).exists():
+            return f"there is no bridge {bridge} on this host; bin/up makes it anew"
+        route = process.run(["ip", "route", "get", address], check=False, env={"PATH": PATH}).out.split()
+        if "dev" not in route or route[route.index("dev") + 1] != bridge:
+            return f"this host has no route to {address} over its bridge {bridge}; bin/up mends it"
+        return ""
+
     def resource(self, node: Node, machine: Machine) -> dict[str, Any]:
         """Return a running machine as terraform/local/node has one. Raise KiwiError where its image is gone."""
         network = ipaddress.IPv4Network(self.subnet)

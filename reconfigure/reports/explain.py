@@ -14,6 +14,7 @@ from kiwi.common import hostlist
 from kiwi.common.errors import UnreachableError, UsageError
 from kiwi.common.words import one_line
 from kiwi.slurm import job_reasons, jobs
+from reconfigure.cluster import reach
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, worker_pid
 from reconfigure.clusterdir.journal import Event
@@ -49,12 +50,16 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Context:
-    """What matters for every node: what is done now, whether the worker runs, how many requests wait, the site."""
+    """What matters for every node: what is done now, whether the worker runs, how many requests wait, the site.
+
+    `silent` is why Slurm does not answer, where that was asked and it does not.
+    """
 
     doing: Mapping[str, Any] | None
     worker: bool
     waiting: int
     site: Site
+    silent: str = ""
 
 
 def explain(cluster: Cluster, target: str) -> dict[str, Any]:
@@ -77,7 +82,8 @@ def explain_nodes(cluster: Cluster, names: Sequence[str]) -> list[Explanation]:
     """Read what is known of some nodes and explain each."""
     observed, events = snapshot.observe(cluster), journal.read(cluster.clusterdir)[0]
     doing, worker = progress.now(cluster.clusterdir), worker_pid.worker(cluster.clusterdir) is not None
-    context = Context(doing, worker, len(snapshot.waiting(cluster.clusterdir)), cluster.site)
+    silent = reach.why_silent(cluster, observed) if cluster.has_slurm and observed.slurm is None else ""
+    context = Context(doing, worker, len(snapshot.waiting(cluster.clusterdir)), cluster.site, silent)
     return [explain_node(cluster.nodeset[name], last_change(name, events), observed, context) for name in names]
 
 
@@ -90,7 +96,7 @@ def explain_job(cluster: Cluster, number: str) -> dict[str, Any]:
     try:
         job, *others = jobs.find(number, lambda argv: cluster.controller.call(argv, snapshot.PATIENCE).out)
     except UnreachableError as exc:
-        raise UnreachableError(str(exc), hint="reconfigure status shows whether the login node runs") from exc
+        raise UnreachableError(str(exc), hint=reach.why_silent(cluster, snapshot.observe(cluster))) from exc
     names = [name for name in _nodes_of(job, journal.read(cluster.clusterdir)[0]) if name in cluster.nodeset]
     return {
         "kind": "job",
@@ -118,7 +124,7 @@ def explain_node(node: Node, history: History, observed: Observed, context: Cont
     machine = found.state if found else ""
     now = {"machine": f"{machine} ({found.fault})" if found and found.fault else machine or "none"}
     if node.role == "slurm":
-        now["Slurm"] = slurm.state if slurm else "does not answer"
+        now["Slurm"] = slurm.state if slurm else ": ".join(filter(None, ("does not answer", context.silent)))
         if slurm and slurm.reason and not _is_failure(slurm.reason, history):
             now["Slurm's reason"] = _reason(slurm)
     if doing := _doing(node.name, context):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kiwi.common import hostlist
+from reconfigure.cluster import reach
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, waiting_edit, worker_pid
 from reconfigure.clusterdir.journal import Event
@@ -78,6 +79,7 @@ def data(cluster: Cluster) -> dict[str, Any]:
         "cluster": clusterdir.cluster,
         "nodes": [asdict(row) for row in rows(cluster.nodeset, observed, events)],
         "slurm": None if not cluster.has_slurm else observed.slurm is not None,
+        "silent": reach.why_silent(cluster, observed) if cluster.has_slurm and observed.slurm is None else "",
         "queue": len(asked),
         "oldest": min((request.time for request in asked), default=None),
         "worker": {"alive": pid is not None, "pid": pid},
@@ -112,7 +114,7 @@ def _work(found: Mapping[str, Any]) -> list[str]:
     if doing := found["doing"]:
         lines.append(f"now: {doing['step']} of {hostlist.fold(doing['nodes'])}, since {clock(doing['since'])}")
     if found["slurm"] is False:
-        lines.append("Slurm does not answer: the login node is down or ill (bin/up brings it back)")
+        lines.append(f"Slurm does not answer: {found['silent']}")
     return lines
 
 

@@ -21,6 +21,7 @@ from types import FrameType
 
 from kiwi.common import hostlist
 from kiwi.common.errors import KiwiError
+from reconfigure.cluster import reach
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock
 from reconfigure.clusterdir.paths import ClusterDir
@@ -58,7 +59,7 @@ class Worker:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, _stop)
             cluster = self._cluster()
-            listener = Listener(self._clusterdir, cluster.controller, self._wake) if cluster.has_slurm else None
+            listener = self._listener(cluster) if cluster.has_slurm else None
             queue = Queue(self._clusterdir.path / "queue.sqlite")
             metrics = MetricsThread(self._clusterdir, self._cluster)
             if listener is not None:
@@ -72,6 +73,15 @@ class Worker:
                     listener.stop()
                 journal.write(self._clusterdir, "worker stopped")
                 metrics.stop()
+
+    def _listener(self, cluster: Cluster) -> Listener:
+        """Return what follows the controller's spool, and can say why it does not."""
+
+        def why() -> str:
+            machines = tuple(cluster.provider.observe())
+            return reach.why_silent(cluster, Observed({}, machines))
+
+        return Listener(self._clusterdir, cluster.controller, self._wake, why)
 
     def _loop(self, queue: Queue, after: Callable[[], None]) -> None:
         pause = RETRY[0]

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from kiwi.common import hostlist, process
@@ -23,11 +23,17 @@ RECONNECT = (0.5, 10.0)  # seconds between two attempts to connect, first and lo
 
 
 class Listener(threading.Thread):
-    """Keeps following the spool; stores, acknowledges, wakes the worker."""
+    """Keeps following the spool; stores, acknowledges, wakes the worker. `why` is asked where no connection is had."""
 
-    def __init__(self, clusterdir: ClusterDir, controller: Controller, wake: threading.Event) -> None:
+    def __init__(
+        self,
+        clusterdir: ClusterDir,
+        controller: Controller,
+        wake: threading.Event,
+        why: Callable[[], str] = lambda: "",
+    ) -> None:
         super().__init__(name="listener", daemon=True)
-        self._clusterdir, self._controller, self._wake = clusterdir, controller, wake
+        self._clusterdir, self._controller, self._wake, self._why = clusterdir, controller, wake, why
         self._ended = threading.Event()
         self._child: process.Child[str] | None = None
 
@@ -38,9 +44,18 @@ class Listener(threading.Thread):
             heard = self._attempt()
             pause = RECONNECT[0] if heard else min(pause * 2, RECONNECT[1])
             if (heard or not logged) and not self._ended.is_set():
-                log.info("no connection to the controller at %s; trying again", self._controller.address)
+                log.info("no connection to the controller at %s%s", self._controller.address, self._reason())
             logged = not heard
             self._ended.wait(pause)
+
+    def _reason(self) -> str:
+        """Return what is known of why there is no connection, as the end of a sentence."""
+        try:
+            why = self._why()
+        except Exception as exc:  # of a look at what is ill: the thread goes on
+            log.debug("why there is no connection cannot be told", exc_info=True)
+            why = str(exc)
+        return f": {why}; trying again" if why else "; trying again"
 
     def _attempt(self) -> bool:
         """Try one session and return whether it was one; this thread must outlive a full disk and a broken pipe."""

@@ -112,7 +112,10 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return Result(0, says[0], "")
 
     controller = SimpleNamespace(call=call, nodes=lambda timeout: {"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset())})
-    provider = SimpleNamespace(observe=lambda: (Machine("login", "1", "", "running", ""),))
+    provider = SimpleNamespace(
+        observe=lambda: (Machine("login", "1", "", "running", ""),),
+        unreachable=lambda address: "there is no bridge kw-kiwi on this host; bin/up makes it anew",
+    )
     nodeset = {"login": Node("login", "login", "", "198.18.0.10", "i", "small", ()), "cpu-2": CPU}
     monkeypatch.setattr(explain.snapshot.Terraform, "instances", lambda self: {"login": Instance("1", "a")})
     return SimpleNamespace(
@@ -171,8 +174,9 @@ def test_a_site_without_slurm_has_no_jobs(cluster: Any) -> None:
 
 def test_a_controller_that_does_not_answer_is_named(cluster: Any) -> None:
     cluster.says.append(UnreachableError("the controller does not answer: no end after 3.0 s"))
-    with pytest.raises(UnreachableError, match="reconfigure status"):
+    with pytest.raises(UnreachableError) as caught:
         explain.explain(cluster, "99")
+    assert caught.value.hint == "there is no bridge kw-kiwi on this host; bin/up makes it anew"
 
 
 def test_the_history_of_a_node_is_printed_with_times(cluster: Any) -> None:
