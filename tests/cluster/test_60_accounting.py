@@ -33,7 +33,10 @@ def test_accounts_are_what_the_site_says(second: Cluster) -> None:
         "optics||alice",
         "physics||alice",
         "physics||bob",
+        "physics||carol",
     }
+    levels = second.ssh("root@login", "sacctmgr -n -P show users format=user,adminlevel").out.split()
+    assert set(levels) == {"root|Administrator", "alice|None", "bob|None", "carol|Administrator"}
     second.ssh("root@login", "sacctmgr -i add account stray && systemctl restart slurm-accounts")
     assert second.ssh("root@login", show).out == before
     second.ssh("root@login", "systemctl restart slurm-accounts")

@@ -20,7 +20,7 @@ spec.loader.exec_module(accounts)
 
 # As sacctmgr 24.11 prints them.
 ASSOCIATIONS = "root||\nroot||root\nphysics|root|\nphysics||bob\noptics|physics|\noptics||alice\nphysics||alice\n"
-USERS = "alice|optics\nbob|physics\nroot|root\n"
+USERS = "alice|optics|None\nbob|physics|Operator\nroot|root|Administrator\n"
 WANTED = {
     "cluster": "kf",
     "accounts": [
@@ -28,6 +28,7 @@ WANTED = {
         {"name": "optics", "parent": "physics", "description": "optics"},
     ],
     "users": {"alice": ["optics", "physics"], "bob": ["physics"], "carol": []},
+    "admins": ["carol"],
 }
 
 
@@ -41,7 +42,7 @@ def test_what_is_so_needs_nothing() -> None:
 
 
 def test_from_nothing_parents_and_default_accounts_come_first() -> None:
-    assert commands("root||\nroot||root\n", "root|root\n") == [
+    assert commands("root||\nroot||root\n", "root|root|Administrator\n") == [
         "add account physics Cluster=kf Parent=root Description=Physics Organization=kf",
         "add account optics Cluster=kf Parent=physics Description=optics Organization=kf",
         "add user alice Cluster=kf Account=optics",
@@ -57,6 +58,11 @@ def test_from_nothing_parents_and_default_accounts_come_first() -> None:
             {"users": {"alice": ["optics", "physics"]}},
             ["delete user where Name=bob Cluster=kf Account=physics"],
             id="a user is removed",
+        ),
+        pytest.param(
+            {"admins": ["bob", "carol"]},
+            ["modify user where Name=bob set AdminLevel=Administrator"],
+            id="an admin; carol is in no account",
         ),
         pytest.param(
             {"users": {"alice": ["physics"], "bob": ["physics"]}},
@@ -110,3 +116,8 @@ def test_nobody_waits_for_a_daemon_that_has_ended(
     needed = " and ".join(f"{unit} has ended" for unit in expected) or "slurmctld has not registered with slurmdbd"
     with pytest.raises(SystemExit, match=f"no cluster kf in Slurm's accounting: {needed}$"):
         accounts.await_cluster("kf")
+
+
+def test_who_is_no_admin_any_more_loses_the_level() -> None:
+    users = USERS.replace("alice|optics|None", "alice|optics|Administrator")
+    assert commands(defaults=users) == ["modify user where Name=alice set AdminLevel=None"]
