@@ -22,6 +22,7 @@ def test_bin_up_heals_the_host_under_running_machines(cluster: Cluster) -> None:
     process.run(["ip", "link", "delete", "dev", f"kw-{cluster.name}"])
     process.run(["nft", "delete", "table", "ip", f"kiwi-{cluster.name}"])
     SETTING.write_text(str(setting - 1))
+    assert f"there is no bridge kw-{cluster.name} on this host" in cluster.command("reconfigure", "status").out
     cluster.up()
     assert cluster.instances() == before
     assert cluster.ssh("root@login", BOOTED).out == booted
