@@ -6,6 +6,7 @@ What could not be removed is returned, a line each.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,16 +42,18 @@ def remove_crontab(user: str) -> None:
 
 def detach_mounts(uid: int, table: Path = MOUNTS) -> None:
     """Take off what the user mounted through fuse(4), whose server has ended; `table` is proc(5)'s mountinfo."""
-    lines = table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    for line in reversed(lines):
-        place, (kind, _, options) = line.split()[4], line.partition(" - ")[2].split(maxsplit=2)
-        if kind.startswith("fuse") and f"user_id={uid}" in options.split()[-1].split(","):
-            _try("umount", "--lazy", "--internal-only", "--no-canonicalize", "--", _unescape(place))
+    for line in reversed(table.read_bytes().split(b"\n")):
+        mount, _, source = line.partition(b" - ")
+        fields, more = mount.split(b" "), source.split(b" ")
+        if len(fields) < 6 or len(more) < 3:
+            continue
+        if more[0].startswith(b"fuse") and f"user_id={uid}".encode() in more[-1].split(b","):
+            _try("umount", "--lazy", "--internal-only", "--no-canonicalize", "--", os.fsdecode(_unescape(fields[4])))
 
 
-def _unescape(text: str) -> str:
-    """Return a path as it is: mountinfo has blanks, line ends and backslashes in octal."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+def _unescape(text: bytes) -> bytes:
+    """Return a path as it is: mountinfo has blanks, line ends and backslashes in octal, and nothing else."""
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8) & 255]), text)
 
 
 def remove_ipc(uid: int, table: Path = SYSVIPC) -> list[str]:

@@ -31,6 +31,8 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
     command.add_argument("--force", action="store_true", help=FORCE)
     adopt = "first write machines that run into Terraform's state, where that was lost"
+    text = "have Slurm use nodes again that were drained for an edit of the site data which is in force now"
+    command.add_argument("--give-back", action="store_true", help=text)
     command.add_argument("--adopt", action="store_true", help=adopt)
     for name, does in (("resume", "make nodes"), ("suspend", "remove nodes that run no job")):
         command = add(commands, name, by_hand, does, f"{name} cpu-[2-3]", BY_HAND)
@@ -54,7 +56,9 @@ def sync(options: Options) -> int:
         setup.refresh_images(cluster.clusterdir, cluster.site)
     if options.adopt:
         _adopt(cluster)
-    return _change(cluster, decide, dry_run=options.dry_run, as_json=options.json, mend=True)
+    return _change(
+        cluster, decide, dry_run=options.dry_run, as_json=options.json, mend=True, give_back=options.give_back
+    )
 
 
 def _mend_host(cluster: Cluster) -> tuple[str, ...]:
@@ -110,6 +114,7 @@ def _change(
     as_json: bool,
     wished: Collection[str] = (),
     mend: bool = False,
+    give_back: bool = False,
 ) -> int:
     """Observe, decide, show; under the lock and carried out unless it is a dry run. `wished` must not wait.
 
@@ -125,7 +130,7 @@ def _change(
         todo = decide(cluster, observed)
         _say_forced(cluster, todo)
         outcome = Round(cluster, todo, observed).carry_out()
-        given_back = edits.give_back(cluster, observed)
+        given_back = edits.give_back(cluster, observed) if give_back else []
     if as_json:
         changed = outcome.changed or bool(mended) or bool(given_back)
         print_json({"changed": changed, "host": mended, **todo.data(), "failed": dict(outcome.failed)})

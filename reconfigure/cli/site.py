@@ -78,7 +78,7 @@ def accept(options: Options) -> int:
     """Print the site data that can be applied now."""
     found = site_data.load(options.site)
     clusterdir = paths.of(found.cluster_name)
-    if not clusterdir.nodeset.exists():
+    if not clusterdir.site.exists():  # written last: a first bin/up that was killed begins again
         print_json(found.data)
         return OK
     accepted = edits.accept(Cluster(clusterdir, registry.provider), found, force=options.force)
@@ -96,7 +96,7 @@ def init(options: Options) -> int:
         raise UsageError(f"cluster_name: {mismatch}")
     clusterdir = paths.of(found.cluster_name)
     registry.provider(clusterdir, found.subnet).check()
-    if clusterdir.nodeset.exists() and not options.force:
+    if clusterdir.site.exists() and not options.force:
         edits.require_free(Cluster(clusterdir, registry.provider), found)
     changed = setup.init(clusterdir, found)
     images = [image.data() for image in catalogue.images(clusterdir.root, found)]
@@ -110,7 +110,7 @@ def down(options: Options) -> int:
     if not clusterdir.path.exists():
         print(f"there is no cluster {clusterdir.cluster} in {clusterdir.root}; nothing to remove")
         return OK
-    if clusterdir.nodeset.exists() and not options.force:
+    if clusterdir.site.exists() and not options.force:
         edits.require_nobody(Cluster(clusterdir, registry.provider))
     teardown.down(clusterdir, registry.provider, options.all)
     kept = "" if options.all else f"; data and keys are kept in {clusterdir.path}"

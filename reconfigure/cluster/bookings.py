@@ -15,6 +15,7 @@ from reconfigure.slurm.controller import CALL_TIMEOUT, Controller
 
 log = logging.getLogger(__name__)
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+NO_ANSWER = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 LATEST = 2**33  # unix s; what is later is no time
 
 
@@ -22,7 +23,7 @@ def held(controller: Controller, timeout: float = CALL_TIMEOUT) -> dict[str, str
     """Return a sentence for each node that somebody holds; None if that cannot be told within `timeout` seconds."""
     try:
         return parse(controller.call(["kiwi", "info", "--json"], timeout).out)
-    except (UnreachableError, CommandError, ValueError, KeyError, TypeError) as exc:
+    except (UnreachableError, CommandError, *NO_ANSWER) as exc:
         log.debug("the bookings cannot be told: %s", exc)
         return None
 

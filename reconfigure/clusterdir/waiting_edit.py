@@ -27,18 +27,18 @@ def read(clusterdir: ClusterDir) -> dict[str, Any]:
 
 
 def note(clusterdir: ClusterDir, waits: Mapping[str, str], taken: Iterable[str]) -> None:
-    """Note whom an edit waits for, and the nodes that it takes away."""
-    before = read(clusterdir)
-    drained = sorted({*before.get("drained", ()), *taken})
-    if drained:
-        since = before.get("since") or time.time()
-        record = {"version": 1, "since": since, "nodes": dict(waits), "drained": drained}
-        files.write_json(_path(clusterdir), record)
+    """Note whom an edit waits for, and the nodes that are drained for one; without any there is no file."""
+    drained = sorted(taken)
+    if not drained:
+        _path(clusterdir).unlink(missing_ok=True)
+        return
+    since = read(clusterdir).get("since") or time.time()
+    files.write_json(_path(clusterdir), {"version": 1, "since": since, "nodes": dict(waits), "drained": drained})
 
 
-def forget(clusterdir: ClusterDir) -> None:
-    """Note that no edit waits, and no node is drained for one."""
-    _path(clusterdir).unlink(missing_ok=True)
+def drained(clusterdir: ClusterDir) -> frozenset[str]:
+    """Return the nodes that are drained for an edit."""
+    return frozenset(read(clusterdir).get("drained", ()))
 
 
 def sentences(nodes: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from kiwi.common import hostlist
 from kiwi.common.errors import BusyError, KiwiError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock, waiting_edit
+from reconfigure.lifecycle import setup
 from reconfigure.planning import edits
 from reconfigure.planning.observed import Observed
 from reconfigure.site import data as site_data
@@ -34,17 +35,21 @@ def accept(cluster: Cluster, site: Site, *, force: bool = False) -> Accepted:
     """Return what of edited site data can be applied now; have Slurm drain the nodes that it takes away.
 
     They are drained before it is asked who has them, so that nobody gets one in between. `force`: the edit is applied
-    whoever has them.
+    whoever has them. Raise SiteError, before any is drained, if `init` would refuse the site data.
     """
     old, new = cluster.site.data, site.data
     taken = edits.taken(old, new)
+    setup.check(cluster.clusterdir, site)
     with lock.locked(cluster.clusterdir, lock.WAIT):
-        _drain(cluster, taken, cluster.observe())
+        if taken:
+            setup.check_addresses(cluster.clusterdir, site)
+            _drain(cluster, taken, cluster.observe())
         observed = cluster.observe()
+        left = _undrain(cluster, observed, waiting_edit.drained(cluster.clusterdir) - taken.keys())
         jobs = _jobs(cluster, taken, observed)
         used = edits.in_use(taken, cluster.nodeset, observed, jobs)
         waits = {} if force else used
-        waiting_edit.note(cluster.clusterdir, waits, taken)
+        waiting_edit.note(cluster.clusterdir, waits, taken.keys() | left)
     if waits:
         journal.write(cluster.clusterdir, "edit waits", sorted(waits), reason="; ".join(dict.fromkeys(waits.values())))
     lost = [f"{name} {taken[name]}, although {why}" for name, why in used.items()] if force else []
@@ -107,11 +112,20 @@ def give_back(cluster: Cluster, observed: Observed) -> list[str]:
     Call it when the site data is in force. Where Slurm does not answer, the next call does it.
     """
     found = waiting_edit.read(cluster.clusterdir)
-    if not found or found["nodes"] or observed.slurm is None:
+    if not found or found["nodes"]:
         return []
-    ours = {name: observed.slurm.get(name) for name in found["drained"] if name in cluster.nodeset}
-    names = sorted(name for name, node in ours.items() if node and node.drained and node.reason == edits.DRAINED)
-    if names and cluster.controller.set_state(names, "undrain") is not None:
-        return []
-    waiting_edit.forget(cluster.clusterdir)
-    return names
+    drained = waiting_edit.drained(cluster.clusterdir)
+    left = _undrain(cluster, observed, drained)
+    waiting_edit.note(cluster.clusterdir, {}, left)
+    return sorted(cluster.slurm(drained - left))
+
+
+def _undrain(cluster: Cluster, observed: Observed, names: Collection[str]) -> frozenset[str]:
+    """Have Slurm use nodes again that were drained for an edit; return those of which it cannot be told now."""
+    slurm = frozenset(cluster.slurm(names))
+    if observed.slurm is None:
+        return slurm
+    nodes = {name: observed.slurm.get(name) for name in slurm}
+    ours = sorted(name for name, node in nodes.items() if node and node.drained and node.reason == edits.DRAINED)
+    failed = ours and cluster.controller.set_state(ours, "undrain") is not None
+    return frozenset(ours if failed else ())

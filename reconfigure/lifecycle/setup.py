@@ -37,9 +37,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
     agree with this cluster's machines, with the ids that its users have had,
     or with another cluster on this host.
     """
-    _no_overlap(clusterdir, site)
-    user_ids.check(clusterdir, site)
-    controller = _controller(clusterdir, site)
+    controller = check(clusterdir, site)
     with lock.locked(clusterdir, lock.WAIT):
         _layout(clusterdir)
         Terraform(clusterdir.local, lock.environment(clusterdir)).mend()
@@ -60,6 +58,19 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
             files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, users)),
         ]
     return any(changes)
+
+
+def check(clusterdir: ClusterDir, site: Site) -> Release:
+    """Return the login node's release. Raise SiteError if `init` would refuse the site data at once."""
+    _no_overlap(clusterdir, site)
+    user_ids.check(clusterdir, site)
+    return _controller(clusterdir, site)
+
+
+def check_addresses(clusterdir: ClusterDir, site: Site) -> None:
+    """Raise SiteError if a machine that is there would get another address; change nothing."""
+    nodes = _work_out(clusterdir, _input(site))
+    _same_addresses(clusterdir, {name: parse_node(record) for name, record in nodes.items()})
 
 
 def _layout(clusterdir: ClusterDir) -> None:

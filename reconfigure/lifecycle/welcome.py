@@ -8,7 +8,7 @@ import shlex
 from kiwi.common import process, waiting
 from kiwi.common.errors import OK
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import paths
+from reconfigure.clusterdir import paths, waiting_edit
 
 TIMEOUT = 120.0  # seconds that a job, or a booking, may take
 SOON = 15.0  # seconds in which a node that was just made reports, or one that was given back is clean
@@ -25,7 +25,9 @@ def welcome(cluster: Cluster) -> int:
     slurm = [p for p in parts if p.scheduler == "slurm"]
     booking = [p for p in parts if p.scheduler == "booking"]
     up = next((p for p in slurm if p.min_nodes), None)
-    if up is not None:
+    if waiting_edit.read(cluster.clusterdir).get("nodes"):
+        print("An edit of the site data waits, so nothing is run to try the cluster: its nodes may be drained.\n")
+    elif up is not None:
         own = any(part["name"] == up.name and part.get("slurm") for part in cluster.site.data["partitions"])
         _show(cluster, f"srun -p {up.name} hostname", "root" if own else _user(cluster))
     elif users and any(p.min_nodes for p in booking):

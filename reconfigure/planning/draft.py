@@ -146,5 +146,8 @@ def _half_configured(observed: Observed, name: str) -> bool:
 
 
 def _may_drain(node: SlurmNode | None) -> bool:
-    """Return whether a drain lasts: Slurm forgets one that was set before powering down ended (seen on 24.11)."""
-    return node is not None and node.power is Power.POWERED_DOWN and not node.drained
+    """Return whether a drain lasts, and takes nothing of a person's away.
+
+    Slurm forgets one that was set before powering down ended (seen on 24.11).
+    """
+    return node is not None and node.power is Power.POWERED_DOWN and not node.drained and not node.kept

@@ -8,7 +8,7 @@ not agreed. Only a person's `--force` goes past this, and is told what is lost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kiwi.common import hostlist
 from reconfigure.model.node import Node
@@ -35,9 +35,11 @@ def stop(nodeset: Mapping[str, Node], observed: Observed, name: str) -> Stop | N
     """
     if not observed.runs(name) or _never_used(observed, name):
         return None
+    out = name not in nodeset  # it goes when it is free, and nobody has to ask again
     roles = {nodeset[name].role} if name in nodeset else {node.role for node in nodeset.values()}
     found = _jobs(observed, name) if "slurm" in roles else None
-    return found or (_bookings(observed, name) if "booking" in roles else None)
+    found = found or (_bookings(observed, name) if "booking" in roles else None)
+    return replace(found, passing=found.passing or out) if found else None
 
 
 def _never_used(observed: Observed, name: str) -> bool:

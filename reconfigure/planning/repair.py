@@ -56,7 +56,8 @@ def _keep(draft: Draft, name: str, node: SlurmNode | None) -> None:
     if not observed.healthy(name):
         draft.make(name, "it is always up, and has no machine that runs")
         return
-    if name in observed.new and not (node is not None and node.runs_job):
+    used = (node is not None and node.runs_job) or name in (observed.bookings or {})
+    if name in observed.new and not used:  # where its configuration fails, its machine is given up
         draft.add(name, Do.CONFIGURE, "it was made and never configured")
     if node is not None and node.power not in (Power.UP, Power.POWERING_DOWN):
         draft.add(name, Do.REGISTER, "it is always up, and Slurm does not have it so")

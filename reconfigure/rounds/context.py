@@ -33,7 +33,8 @@ class Result:
 class Context:
     """One round under way; used under the lock.
 
-    `failed` is why by node, of the steps so far. `given_up` are nodes of which
+    `failed` is why by node, of the steps so far. `guarded` are those of them that somebody got
+    meanwhile. `given_up` are nodes of which
     Slurm was told `power_down_force`, with the reason; `requeued` are the ids of
     jobs that Slurm put back because one of their nodes failed.
     """
@@ -44,6 +45,7 @@ class Context:
     requests: Sequence[Request] = ()
     id: str = field(default_factory=journal.new_round)
     failed: dict[str, str] = field(default_factory=dict)
+    guarded: set[str] = field(default_factory=set)
     given_up: dict[str, str] = field(default_factory=dict)
     requeued: set[int] = field(default_factory=set)
 

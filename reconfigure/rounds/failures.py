@@ -12,12 +12,19 @@ from reconfigure.planning import cooldown
 from reconfigure.rounds.context import Context, Result
 
 log = logging.getLogger(__name__)
+GUARD = "guard"  # the step in which nodes are left out that somebody got meanwhile
 SHOWN = 200  # characters of a reason that Slurm is given
 
 
 def note(context: Context, step: str, result: Result) -> None:
     """Note the failures of a step, those of one reason together; of each node the first one in a round counts."""
     fresh = {name: reason for name, reason in result.failed.items() if name not in context.failed}
+    if step == GUARD:  # they are well, and somebody has them: neither Slurm nor the cooldown is told
+        context.failed |= fresh
+        context.guarded |= fresh.keys()
+        for name, reason in fresh.items():
+            context.write("refused", [name], reason=reason)
+        return
     impossible = {name: reason for name, reason in fresh.items() if name in result.impossible}
     for permanent, reasons in ((True, impossible), (False, {n: r for n, r in fresh.items() if n not in impossible})):
         context.failed |= reasons
@@ -32,7 +39,11 @@ def _report(context: Context, step: str, names: list[str], reason: str) -> None:
     log.error("%s: failed: %s", hostlist.fold(names), reason)
     context.write("failed", names, step=step, reason=reason)
     awaited = [name for name in names if name in context.plan.brought]
-    context.set_state(dict.fromkeys(awaited, reason[:SHOWN].replace('"', "'")), "power_down_force")
+    nodes = {name: context.observed.slurm_node(name) for name in awaited}
+    kept = [name for name, node in nodes.items() if node is not None and node.kept]  # a person's reason stays
+    context.set_state(dict.fromkeys(kept, ""), "power_down_force")
+    told = dict.fromkeys((n for n in awaited if n not in kept), reason[:SHOWN].replace('"', "'"))
+    context.set_state(told, "power_down_force")
 
 
 def _leave_alone(context: Context, reasons: Mapping[str, str], permanent: bool) -> None:

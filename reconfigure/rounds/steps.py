@@ -7,7 +7,7 @@ name is what the journal's `failed` events carry, and what `failure_causes` know
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from kiwi.common.process import CommandError
@@ -35,7 +35,7 @@ def ask_again(context: Context) -> Result:
     running = {machine.instance for machine in context.observed.machines if machine.state == "running"}
     names = {action.node for action in plan.actions if action.do is Do.CLEAR and action.instance in running}
     names |= {name for name in plan.of(Do.DESTROY) if context.observed.runs(name)}
-    names -= {*plan.brought, *plan.of(Do.FORCE)}
+    names -= set(plan.of(Do.FORCE))
     if not names:
         return Result()
     now = cluster.ask(context.observed)
@@ -112,13 +112,13 @@ def register(context: Context) -> Result:
 
 def clean_up(context: Context) -> Result:
     """Remove what failed to be made, so that the state holds whole machines only."""
-    broken, cluster = sorted(context.failed.keys() & context.plan.brought), context.cluster
+    broken, cluster = sorted((context.failed.keys() & context.plan.brought) - context.guarded), context.cluster
     if not broken:
         return Result()
     with context.step("cleanup", broken) as notes:
         state = cluster.terraform.instances()
-        stays = dict[str, str]()
-        for name in broken:
+        stays = _used(context, set(broken) - set(context.plan.made))
+        for name in (name for name in broken if name not in stays):
             stays |= _cleared(context, name, state[name].id if name in state else None)
         notes["failed"] = stays
         gone = [name for name in broken if name not in stays]
@@ -130,6 +130,14 @@ def clean_up(context: Context) -> Result:
     return Result()
 
 
+def _used(context: Context, names: Collection[str]) -> dict[str, str]:
+    """Return why machines that were there before this round stay, though their configuration failed."""
+    if not names:
+        return {}
+    now, nodeset = context.cluster.ask(context.observed), context.cluster.nodeset
+    return {name: found.why for name in names if (found := guard.stop(nodeset, now, name))}
+
+
 def forget_remade(context: Context) -> Result:
     """Note that Slurm now knows of the lost jobs of nodes that were made anew while it was away."""
     if context.observed.slurm is not None:
@@ -139,7 +147,7 @@ def forget_remade(context: Context) -> Result:
 
 STEPS = (
     Step("slurm", slurm_states.set_states),
-    Step("guard", ask_again),
+    Step(failures.GUARD, ask_again),
     Step("clear", clear),
     Step("forget", forget_keys),
     Step("terraform", machines.make_and_remove),

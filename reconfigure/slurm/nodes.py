@@ -148,7 +148,7 @@ def parse_nodes(text: str) -> dict[str, SlurmNode]:
         nodes = json.loads(text)["nodes"]
         found = [_node(entry) for entry in nodes[:]]  # a list, and no object
         return {node.name: node for node in found if hostlist.PLAIN.fullmatch(node.name)}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise KiwiError(f"Slurm's answer about its nodes cannot be read: {shown(exc)}") from exc
 
 

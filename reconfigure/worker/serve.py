@@ -91,9 +91,7 @@ class Worker:
             threading.Event().wait(SETTLE)
             self._wake.clear()
             try:
-                self.round(queue)
-                if time.monotonic() >= self._next_look:
-                    self.mend()
+                self._requests_and_mending(queue)
                 pause = RETRY[0]
                 after()
             except Exception as exc:
@@ -103,6 +101,19 @@ class Worker:
                 self._wake.wait(pause)
                 self._wake.set()
                 pause = min(pause * 2, RETRY[1])
+
+    def _requests_and_mending(self, queue: Queue) -> None:
+        """Do a round, and mend where it is time, also where the round failed: a wish that waits may wait for that."""
+        try:
+            self.round(queue)
+        except Exception:
+            self._mend_in_time()
+            raise
+        self._mend_in_time()
+
+    def _mend_in_time(self) -> None:
+        if time.monotonic() >= self._next_look:
+            self.mend()
 
     def _patience(self) -> float:
         """Return the seconds until the next round if nobody asks for anything."""
@@ -137,7 +148,7 @@ class Worker:
                 _log(waiting, todo)
                 failed = Round(cluster, todo, observed, waiting).carry_out().failed
                 stay |= {name: failed[name] for name in todo.of(Do.DESTROY) if name in failed}
-            if observed.slurm is not None:
+            if observed.slurm is not None or not cluster.has_slurm:
                 cooldown.freed(self._clusterdir, now)
             queue.finish(request for request in waiting if not _unfinished(request, stay))
             if stay:

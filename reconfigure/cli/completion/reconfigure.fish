@@ -134,6 +134,7 @@ complete -c reconfigure -n '_shtab_reconfigure_using sync' -s h -l help -d 'show
 complete -c reconfigure -n '_shtab_reconfigure_using sync' -l json -d 'print the result as JSON'
 complete -c reconfigure -n '_shtab_reconfigure_using sync' -l dry-run -d 'print the plan, change nothing'
 complete -c reconfigure -n '_shtab_reconfigure_using sync' -l force -d 'also where somebody loses a job or a booking by it; says who'
+complete -c reconfigure -n '_shtab_reconfigure_using sync' -l give-back -d 'have Slurm use nodes again that were drained for an edit of the site data which is in force now'
 complete -c reconfigure -n '_shtab_reconfigure_using sync' -l adopt -d 'first write machines that run into Terraform'"'"'s state, where that was lost'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a resume -d 'Make nodes.'
 complete -c reconfigure -n '_shtab_reconfigure_using resume' -s h -l help -d 'show this help message and exit'

@@ -170,6 +170,7 @@ _shtab_reconfigure_sync_options=(
   "--json[print the result as JSON]"
   "--dry-run[print the plan, change nothing]"
   "--force[also where somebody loses a job or a booking by it\; says who]"
+  "--give-back[have Slurm use nodes again that were drained for an edit of the site data which is in force now]"
   "--adopt[first write machines that run into Terraform\'s state, where that was lost]"
 )
 

@@ -243,6 +243,33 @@ def test_a_job_that_comes_in_between_keeps_its_node(with_login: Cluster) -> None
     assert with_login.controller.told == [(("cpu-1", "cpu-2"), "power_down", SUSPENDED)]  # type: ignore[attr-defined]
 
 
+def test_a_person_keeps_a_node_down_also_where_its_machine_cannot_be_made(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fan = SlurmNode("cpu-1", "DOWN", frozenset({"CLOUD"}), "fan", "root")
+    with_login.controller.nodes = lambda: {"cpu-1": fan}  # type: ignore[method-assign]
+    monkeypatch.setattr(playbook, "run", configured(cpu_1="munge does not start"))
+    assert "munge" in do(with_login, {"cpu-1": "resume"}).failed["cpu-1"]
+    told = [(state, reason) for _, state, reason in with_login.controller.told]  # type: ignore[attr-defined]
+    assert ("power_down_force", "") in told
+    assert not [reason for _, reason in told if "munge" in reason]
+
+
+def test_a_node_that_somebody_got_stays_where_its_configuration_fails(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(with_login, {"cpu-1": "resume"})
+    (with_login.clusterdir.identity("cpu-1") / authority.NEW).touch()
+    observed = with_login.observe()
+    todo = repair.sync(with_login.nodeset, observed, ["login", "cpu-1"])
+    assert todo.of(Do.CONFIGURE) == ("cpu-1",)
+    monkeypatch.setattr(playbook, "run", configured(cpu_1="munge does not start"))
+    taken = SlurmNode("cpu-1", "MIXED", frozenset({"CLOUD"}))
+    with_login.controller.nodes = lambda: {"cpu-1": taken}  # type: ignore[method-assign]
+    rounds.Round(with_login, todo, observed).carry_out()
+    assert made(with_login) == {"login", "cpu-1"}
+
+
 def test_a_machine_that_cannot_be_cleared_is_its_nodes_failure(
     with_login: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,17 @@ def test_a_users_own_fuse_mounts_are_taken_off(tmp_path: Path, monkeypatch: pyte
     assert all(argv[:2] == ("umount", "--lazy") for argv in ran)
 
 
+def test_a_name_of_a_mount_forges_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mountinfo escapes blank, tab, line end and backslash only; what else Python splits at is part of a name."""
+    forged = "/tmp/x\u20289 9 0:9 / /var/lib/kiwi/state rw - fuse a rw,user_id=10001\x0c\u3000y"
+    table = tmp_path / "mountinfo"
+    table.write_text(f"30 22 0:40 / {forged.replace(' ', chr(92) + '040')} rw - fuse.sshfs h rw,user_id=10001\nodd\n")
+    ran: list[str] = []
+    monkeypatch.setattr(leftovers, "_try", lambda *argv: ran.append(argv[-1]))
+    leftovers.detach_mounts(10001, table)
+    assert ran == [forged]
+
+
 def test_the_real_table_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "_try", lambda *argv: pytest.fail(str(argv)))
     leftovers.detach_mounts(4000000000)

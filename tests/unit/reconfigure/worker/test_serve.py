@@ -173,7 +173,7 @@ def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Wor
     observed = Observed(state, (machine,))  # type: ignore[arg-type]
     terraform = SimpleNamespace(mend=lambda: False)
     site = SimpleNamespace(persistent=lambda: frozenset({"login"}))
-    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site)
+    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site, has_slurm=True)
     return serve.Worker(clusterdir, lambda: cluster)  # type: ignore[arg-type, return-value]
 
 
@@ -263,6 +263,21 @@ def test_what_is_always_up_is_brought_though_nobody_asks(worker: serve.Worker, m
     worker.mend()
     assert [(todo.of(Do.REPLACE), todo.of(Do.CONFIGURE)) for todo in FakeRound.done] == [(("login",), ("login",))]
     assert worker._patience() == 0.0
+
+
+def test_a_wish_that_waits_keeps_nobody_from_mending(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suspend waited for Slurm, which was silent since the login node had died: it was never made again."""
+    mended = []
+
+    def waits(queue: object) -> None:
+        raise KiwiError("cpu-3: not removed: Slurm does not answer")
+
+    monkeypatch.setattr(worker, "round", waits)
+    monkeypatch.setattr(worker, "mend", lambda: mended.append(1))
+    worker._next_look = 0.0
+    with pytest.raises(KiwiError):
+        worker._requests_and_mending(None)  # type: ignore[arg-type]
+    assert mended == [1]
 
 
 def test_nothing_to_mend_is_no_round(worker: serve.Worker, monkeypatch: pytest.MonkeyPatch) -> None:
