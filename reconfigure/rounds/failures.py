@@ -42,8 +42,8 @@ def _report(context: Context, step: str, names: list[str], reason: str) -> None:
     nodes = {name: context.observed.slurm_node(name) for name in awaited}
     kept = [name for name, node in nodes.items() if node is not None and node.kept]  # a person's reason stays
     context.set_state(dict.fromkeys(kept, ""), "power_down_force")
-    told = dict.fromkeys((n for n in awaited if n not in kept), reason[:SHOWN].replace('"', "'"))
-    context.set_state(told, "power_down_force")
+    reasons = dict.fromkeys((n for n in awaited if n not in kept), reason[:SHOWN].replace('"', "'"))
+    context.set_state(reasons, "power_down_force")
 
 
 def _leave_alone(context: Context, reasons: Mapping[str, str], permanent: bool) -> None:
