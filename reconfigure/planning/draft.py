@@ -108,14 +108,21 @@ class Draft:
                 self.add(name, Do.CONFIGURE, "slurmd registered before it was wholly configured")
 
     def _return(self) -> None:
-        """Decide which nodes that a crash set DOWN are in service again: Slurm brings back few of them by itself."""
+        """Decide which nodes that a crash set DOWN are in service again: Slurm brings back few of them by itself.
+
+        One that is off and stays so is powered down once more: by `resume` alone Slurm (seen on 24.11) would wait for
+        its slurmd, and give it no job for minutes.
+        """
         for name, node in (self.observed.slurm or {}).items():
             off = node.power is Power.POWERED_DOWN
             well = node.power is Power.UP and node.responds and self.observed.configured(name)
-            if node.crashed and (off or well) and not self.has(name, Do.LOST, Do.POWER_DOWN):
-                self.add(
-                    name, Do.RETURN, "its machine runs again" if well else "it is powered down, and may be made anew"
-                )
+            if not node.crashed or not (off or well) or self.has(name, Do.LOST, Do.POWER_DOWN):
+                continue
+            if well:
+                self.add(name, Do.RETURN, "its machine runs again")
+            else:
+                again = Do.RETURN if self.has(name, Do.POWER_UP) else Do.POWER_DOWN
+                self.add(name, again, "it is powered down, and may be made anew")
 
     def _cooldown(self) -> None:
         """Decide which nodes are left alone, and which are given back: only what the driver itself has drained."""

@@ -27,7 +27,7 @@ from reconfigure.rounds import progress
 from reconfigure.site.data import Site
 from reconfigure.slurm.nodes import Power, SlurmNode
 
-UNDRAIN = "scontrol update nodename={} state=resume"
+UNDRAIN = "scontrol update nodename={} state=undrain"
 GIVE_BACK = "scontrol update nodename={} state=power_down_force"
 HALTED = "the worker does not run, so nothing that Slurm asks for is done: reconfigure serve --detach starts it"
 

@@ -23,9 +23,10 @@ def test_bin_up_heals_the_host_under_running_machines(cluster: Cluster) -> None:
     process.run(["nft", "delete", "table", "ip", f"kiwi-{cluster.name}"])
     SETTING.write_text(str(setting - 1))
     assert f"there is no bridge kw-{cluster.name} on this host" in cluster.command("reconfigure", "status").out
-    cluster.up()
-    assert cluster.instances() == before
+    cluster.up()  # its trial may go to another node, as long as Slurm has not heard of cpu-1 again
+    assert cluster.instances().items() >= before.items()
     assert cluster.ssh("root@login", BOOTED).out == booted
     assert process.run(["nft", "list", "table", "ip", f"kiwi-{cluster.name}"]).out == table
     assert int(SETTING.read_text()) == setting
+    cluster.rest()
     cluster.up_again()

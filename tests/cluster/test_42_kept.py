@@ -36,7 +36,8 @@ def test_a_drain_and_a_down_of_a_persons_stay(cluster: Cluster) -> None:
         assert drained <= set(shown(cluster, "cpu-2"))
         assert {"down", "fan", "root"} <= set(shown(cluster, "cpu-1"))
     finally:
-        cluster.ssh("root@login", "; ".join(f"{scontrol}{node} state=resume" for node in ("cpu-1", "cpu-2")))
+        # A node that is off is not "resumed": Slurm would wait for its slurmd, and use it minutes later.
+        cluster.ssh("root@login", f"{scontrol}cpu-1 state=resume; {scontrol}cpu-2 state=undrain")
     cluster.rest()
 
 

@@ -271,7 +271,7 @@ def test_a_node_that_failed_is_left_alone(state: str, held: dict[str, str], expe
         pytest.param("DOWN+CLOUD+NOT_RESPONDING Reason=Not responding by slurm", {}, id="its slurmd is silent"),
         pytest.param(
             "DOWN+CLOUD+POWERED_DOWN Reason=ResumeTimeout reached by slurm",
-            {"return": ("cpu-2",)},
+            {"power_down": {"cpu-2": "it is powered down, and may be made anew"}},
             id="off after a crash",
         ),
         pytest.param("DOWN+CLOUD+POWERING_DOWN Reason=Not responding by slurm", {}, id="not off yet"),

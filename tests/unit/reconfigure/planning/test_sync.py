@@ -131,7 +131,7 @@ GONE = "its machine is gone (reconfigure sync)"
         ),
         pytest.param(
             observed(*ALL, states={"cpu-1": UP, "cpu-2": "DOWN+CLOUD+POWERED_DOWN"}),
-            {"return": ("cpu-2",)},
+            {"power_down": {"cpu-2": "it is powered down, and may be made anew"}},
             id="stuck after a resume that failed",
         ),
     ],
