@@ -46,7 +46,7 @@ def seen(state: str = "", reason: str = "", machine: str = "", fault: str = "") 
         (seen("ALLOCATED+CLOUD+POWERING_UP", machine="running"), "is being powered up", "ResumeTimeout"),
         (seen("DOWN+CLOUD+POWERED_DOWN", "ResumeTimeout reached"), "powered down, and down", "power_down_force"),
         (seen("DOWN+CLOUD", "by hand", "running"), "is down: no job", "state=resume"),
-        (seen("IDLE+CLOUD+DRAIN", "slow", "running"), "is drained", "state=resume"),
+        (seen("IDLE+CLOUD+DRAIN", "slow", "running"), "is drained", "state=undrain"),
         (seen("IDLE+CLOUD+NOT_RESPONDING", machine="running"), "does not answer Slurm", "suspend_time"),
         (seen("ALLOCATED+CLOUD"), "is lost: Slurm has a job there, and it has no machine", "reconfigure sync: "),
         (seen("IDLE+CLOUD", machine="stopped"), "is lost: Slurm counts on it, and its machine", "reconfigure sync: "),
