@@ -144,7 +144,10 @@ def test_what_a_person_set_down_stays_so_when_its_machine_goes(with_login: Clust
 
 def test_what_a_crash_set_down_is_in_service_again(with_login: Cluster) -> None:
     mended(with_login, SlurmNode("cpu-2", "DOWN", DOWN | {"POWERED_DOWN"}, "ResumeTimeout reached", "slurm"))
-    assert with_login.controller.told == [(("cpu-2",), "resume", "")]  # type: ignore[attr-defined]
+    assert with_login.controller.told == [
+        (("cpu-2",), "resume", ""),
+        (("cpu-2",), "power_down_force", "it is powered down, and may be made anew"),
+    ]  # type: ignore[attr-defined]
 
 
 def test_the_login_node_is_configured_where_nobody_runs_main_yml(cluster: Cluster) -> None:
