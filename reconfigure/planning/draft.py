@@ -12,6 +12,7 @@ from reconfigure.planning.observed import Observed
 from reconfigure.slurm.nodes import SLURM_USER, Power, SlurmNode
 
 Nodeset = Mapping[str, Node]
+FORGOTTEN = "it is powered down, and Slurm waits for its slurmd all the same"  # after a drain was taken back (24.11)
 HALF_MADE = "its machine was never wholly made"
 
 
@@ -116,6 +117,12 @@ class Draft:
         for name, node in (self.observed.slurm or {}).items():
             off = node.power is Power.POWERED_DOWN
             well = node.power is Power.UP and node.responds and self.observed.configured(name)
+            if (
+                off
+                and not node.responds
+                and not (node.down or node.drained or node.has_job or self.has(name, Do.POWER_UP))
+            ):
+                self.add(name, Do.POWER_DOWN, FORGOTTEN)
             if not node.crashed or not (off or well) or self.has(name, Do.LOST, Do.POWER_DOWN):
                 continue
             if well:

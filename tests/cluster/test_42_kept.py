@@ -36,8 +36,9 @@ def test_a_drain_and_a_down_of_a_persons_stay(cluster: Cluster) -> None:
         assert drained <= set(shown(cluster, "cpu-2"))
         assert {"down", "fan", "root"} <= set(shown(cluster, "cpu-1"))
     finally:
-        # A node that is off is not "resumed": Slurm would wait for its slurmd, and use it minutes later.
         cluster.ssh("root@login", f"{scontrol}cpu-1 state=resume; {scontrol}cpu-2 state=undrain")
+    cluster.command("reconfigure", "sync")  # what the worker does within a minute
+    wait_for("cpu-2 is used again", lambda: "not_responding" not in shown(cluster, "cpu-2"), 30)
     cluster.rest()
 
 

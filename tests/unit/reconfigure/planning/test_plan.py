@@ -10,6 +10,7 @@ from reconfigure.model.node import Node
 from reconfigure.model.request import Request
 from reconfigure.planning import plan
 from reconfigure.planning.actions import Do, Plan
+from reconfigure.planning.draft import FORGOTTEN
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
 from reconfigure.slurm.nodes import SlurmNode
@@ -253,6 +254,13 @@ HELD = {"cpu-2": "the host is full; left alone until 17:40 UTC"}
         pytest.param(f"{OFF} Reason=the host is full", HELD, {"drain": HELD}, id="off, so it can be drained"),
         pytest.param("IDLE+CLOUD+POWERING_DOWN Reason=x", HELD, {}, id="not off yet"),
         pytest.param("DOWN+CLOUD+POWERED_DOWN Reason=fan by root", HELD, {}, id="a person set it DOWN"),
+        pytest.param(
+            f"{OFF}+NOT_RESPONDING Reason=fan by root",
+            {},
+            {"power_down": {"cpu-2": FORGOTTEN}},
+            id="undrained while off",
+        ),
+        pytest.param(f"{OFF}+NOT_RESPONDING+DRAIN Reason=fan by root", {}, {}, id="drained and off"),
         pytest.param(f"{OFF}+DRAIN Reason={HELD['cpu-2']} by slurm", HELD, {}, id="drained already"),
         pytest.param(f"{OFF}+DRAIN Reason={HELD['cpu-2']} by slurm", {}, {"undrain": ("cpu-2",)}, id="time is over"),
         pytest.param(f"{OFF}+DRAIN Reason={HELD['cpu-2']} by alice", {}, {}, id="an administrator used the same words"),
