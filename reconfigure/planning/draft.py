@@ -117,11 +117,7 @@ class Draft:
         for name, node in (self.observed.slurm or {}).items():
             off = node.power is Power.POWERED_DOWN
             well = node.power is Power.UP and node.responds and self.observed.configured(name)
-            if (
-                off
-                and not node.responds
-                and not (node.down or node.drained or node.has_job or self.has(name, Do.POWER_UP))
-            ):
+            if _forgotten(node) and not self.has(name, Do.POWER_UP):
                 self.add(name, Do.POWER_DOWN, FORGOTTEN)
             if not node.crashed or not (off or well) or self.has(name, Do.LOST, Do.POWER_DOWN):
                 continue
@@ -146,6 +142,12 @@ class Draft:
 def _leftover(action: Action, running: Collection[str]) -> bool:
     """Return whether an action removes what is left of a machine that does not run."""
     return action.do is Do.CLEAR and action.instance not in running
+
+
+def _forgotten(node: SlurmNode) -> bool:
+    """Return whether Slurm waits for the slurmd of a node that is off, and gives it no job for that alone."""
+    off = node.power is Power.POWERED_DOWN and not node.responds
+    return off and not (node.down or node.drained or node.has_job)
 
 
 def _half_configured(observed: Observed, name: str) -> bool:

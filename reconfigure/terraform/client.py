@@ -125,8 +125,7 @@ class Terraform:
     def adopt(self, resources: Mapping[str, Mapping[str, Any]]) -> None:
         """Write the resource `machine` of nodes into the state, which has none of them. Only under the lock.
 
-        The format is version 4 of https://developer.hashicorp.com/terraform/internals/json-format's state file:
-        what `terraform state pull` prints.
+        The format is version 4 of Terraform's state file, which `terraform state pull` prints.
         """
         if not resources:
             return
