@@ -40,6 +40,14 @@ def test_the_file_as_it_is_written(root: Path) -> None:
     assert allow_file.render(BOOT, None, []) == f"kiwi-allow 1\nboot {BOOT}\nend\n"
 
 
+def test_it_is_not_synced(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login would wait for the disk, and /run is new after each boot."""
+    synced: list[int] = []
+    monkeypatch.setattr("kiwi.common.files.os.fsync", synced.append)
+    allow_file.write(root / "run/kiwi/allow", WHOLE)
+    assert synced == []
+
+
 @pytest.mark.parametrize("kind", ["account", "open_session"])
 @pytest.mark.parametrize(
     ("user", "enters"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconfigure.planning import plan
+from reconfigure.planning.actions import Do
 from reconfigure.planning.observed import Observed
 from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed, shown
 
@@ -36,7 +37,32 @@ from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, UP, observed
             {"destroy": ("cpu-2",)},
             id="suspend that Slurm knows of",
         ),
+        pytest.param(
+            {"cpu-2": "resume"}, observed("login", "cpu-2", states={"cpu-2": UP}), {}, id="resume of one that is up"
+        ),
     ],
 )
 def test_by_hand_slurm_is_told(wishes: dict[str, str], seen: Observed, expected: dict[str, object]) -> None:
     assert shown(plan.plan(NODESET, seen, wishes, by_hand=True)) == expected
+
+
+def test_a_forced_suspend_does_not_wait_for_the_job() -> None:
+    """`suspend` waits for the end of what runs; a person said that it may be lost."""
+    seen = observed("login", "cpu-2", states={"cpu-2": "MIXED+CLOUD"})
+    found = plan.plan(NODESET, seen, {"cpu-2": "suspend"}, by_hand=True, force=True)
+    assert (found.of(Do.DESTROY), found.of(Do.POWER_DOWN), found.of(Do.SUSPEND)) == (("cpu-2",), ("cpu-2",), ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "by_hand", "do", "why"),
+    [
+        ("resume", False, True, Do.CREATE, "asked for by hand"),
+        ("resume", False, False, Do.CREATE, plan.ASKED),
+        ("suspend", True, True, Do.DESTROY, "asked to be removed"),
+        ("suspend", True, False, Do.DESTROY, "asked to be removed"),
+        ("resume_fail", True, False, Do.DESTROY, "it did not come up within ResumeTimeout"),
+    ],
+)
+def test_the_reason_says_who_asked(kind: str, there: bool, by_hand: bool, do: Do, why: str) -> None:
+    seen = observed("login", *(["cpu-2"] if there else []))
+    assert plan.plan(NODESET, seen, {"cpu-2": kind}, by_hand=by_hand).reasons(do) == {"cpu-2": why}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconfigure.planning import guard, plan, repair
+from reconfigure.planning import plan, repair
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from tests.unit.reconfigure.planning.test_plan import NODESET, OFF, POWERING, UP, observed
@@ -49,6 +49,13 @@ OUT = observed("login", "cpu-1", "lab-1", "gpu-1", states={"cpu-1": UP, "gpu-1":
         pytest.param(hook("suspend"), SILENT, "cpu-2", Do.WAIT, id="suspend, Slurm silent"),
         pytest.param(hook("suspend"), replace(SILENT, slurm={}), "cpu-2", Do.WAIT, id="suspend, Slurm names no node"),
         pytest.param(hook("suspend"), cpu_2("IDLE+CLOUD+POWERING_DOWN"), "cpu-2", Do.DESTROY, id="suspend, idle"),
+        pytest.param(
+            hook("suspend"),
+            replace(cpu_2("IDLE+CLOUD+POWERING_DOWN"), bookings=None),
+            "cpu-2",
+            Do.DESTROY,
+            id="suspend, idle, bookings silent: they are not Slurm's",
+        ),
         pytest.param(hook("resume_fail"), cpu_2("MIXED+CLOUD"), "cpu-2", Do.REFUSE, id="resume_fail, running a job"),
         pytest.param(hook("resume_fail"), SILENT, "cpu-2", Do.WAIT, id="resume_fail, Slurm silent"),
         pytest.param(
@@ -66,6 +73,13 @@ OUT = observed("login", "cpu-1", "lab-1", "gpu-1", states={"cpu-1": UP, "gpu-1":
         pytest.param(hand("lab-1"), replace(cpu_2(UP), bookings=BOOKED), "lab-1", Do.REFUSE, id="by hand, booked"),
         pytest.param(hand("lab-1"), SILENT, "lab-1", Do.WAIT, id="by hand, bookings silent"),
         pytest.param(hand("lab-1"), cpu_2(UP), "lab-1", Do.DESTROY, id="by hand, not booked"),
+        pytest.param(
+            hand("lab-1"),
+            replace(cpu_2(UP), slurm=None),
+            "lab-1",
+            Do.DESTROY,
+            id="by hand, not booked, Slurm silent: it is not Slurm's",
+        ),
         pytest.param(synced, OUT, "gpu-1", Do.WAIT, id="out of the site data, running a job"),
         pytest.param(synced, replace(OUT, slurm=None), "gpu-1", Do.WAIT, id="out of the site data, Slurm silent"),
         pytest.param(
@@ -94,6 +108,20 @@ OUT = observed("login", "cpu-1", "lab-1", "gpu-1", states={"cpu-1": UP, "gpu-1":
             "cpu-2",
             Do.CREATE,
             id="its name is to be made, a killed run left it",
+        ),
+        pytest.param(
+            hook("resume"),
+            replace(LEFT, slurm=None, new=frozenset({"cpu-2"})),
+            "cpu-2",
+            Do.CREATE,
+            id="its name is to be made, a killed run left it, Slurm silent",
+        ),
+        pytest.param(
+            hook("reboot"),
+            replace(SILENT, new=frozenset({"cpu-2"})),
+            "cpu-2",
+            Do.WAIT,
+            id="reboot of a whole machine that is not configured, Slurm silent",
         ),
     ],
 )
@@ -149,16 +177,18 @@ def test_a_lost_state_costs_no_machine() -> None:
     found = synced(seen, False)
     assert found.touched == frozenset()
     assert found.of(Do.FORGET) == ()
+    assert all("state names no machine" in why for why in found.reasons(Do.REFUSE).values())
     assert all("sync --adopt" in why for why in found.reasons(Do.REFUSE).values())
     assert found.of(Do.REFUSE) == ("cpu-1", "cpu-2", "lab-1", "login")
     assert synced(seen, True).of(Do.CLEAR) == ("cpu-1", "cpu-2", "lab-1", "login")
 
 
 def test_more_than_a_handful_of_unknown_machines_are_a_lost_state() -> None:
-    names = [f"x-{number}" for number in range(guard.HANDFUL + 1)]
+    names = [f"x-{number}" for number in range(4)]
     few, many = ([(name, f"id-{name}") for name in chosen] for chosen in (names[1:], names))
     assert synced(observed(*ALWAYS, orphans=tuple(few)), False).of(Do.CLEAR) == tuple(names[1:])
     found = synced(observed(*ALWAYS, orphans=tuple(many)), False)
     assert (found.of(Do.CLEAR), found.of(Do.REFUSE)) == ((), tuple(names))
+    assert "state does not name them" in found.reasons(Do.REFUSE)["x-1"]
     killed = synced(observed(*ALWAYS, orphans=tuple(many), new=tuple(names)), False)
     assert killed.of(Do.CLEAR) == tuple(names)  # a killed run left them: none was ever a node

@@ -108,6 +108,12 @@ UP, OFF, POWERING = "IDLE+CLOUD", "IDLE+CLOUD+POWERED_DOWN", "ALLOCATED+CLOUD+NO
         ),
         pytest.param(
             {"cpu-2": "resume"},
+            observed("login", "cpu-2", states={"cpu-2": "IDLE+CLOUD+POWERING_DOWN"}),
+            {},
+            id="resume of a healthy node that Slurm has thought better of",
+        ),
+        pytest.param(
+            {"cpu-2": "resume"},
             observed("login", "cpu-2", new=("cpu-2",)),
             {"configure": ("cpu-2",)},
             id="resume of a node that a killed run never configured",
@@ -215,6 +221,12 @@ def test_a_node_that_is_down_and_powered_up_is_made_and_not_removed() -> None:
             observed("login", "cpu-1", states={"cpu-1": "MIXED+CLOUD"}),
             "allocated to a job",
             id="reboot of an allocated node",
+        ),
+        pytest.param(
+            {"cpu-1": "reboot"},
+            observed("login", dead=("cpu-1",), states={"cpu-1": "MIXED+CLOUD"}),
+            "allocated to a job",
+            id="reboot of an allocated node whose machine has died",
         ),
         pytest.param(
             {"cpu-2": "reboot"}, observed("login", states={"cpu-2": OFF}), "powered down", id="reboot of nothing"
