@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
+from tests.cluster import test_36_jobs as jobs
 from tests.cluster.conftest import Cluster, wait_for
 from tests.cluster.test_30_booking import STAYS, enter, free
 from tests.cluster.test_40_crash import running
@@ -63,6 +65,29 @@ def test_a_changed_configuration_is_taken_and_jobs_go_on(second: Cluster) -> Non
     second.ssh("root@login", "mv /root/slurm.conf /etc/slurm/; systemctl restart slurm-reconfigure")
     assert refused.code != 0
     assert second.ssh("alice@login", "srun hostname").out.strip() == "cpu-1"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        jobs.test_what_a_cancelled_job_left_ends_beside_another_one_of_its_user,
+        jobs.test_a_job_has_no_session_of_the_login_node,
+        jobs.test_a_login_that_ends_takes_no_shared_memory_of_a_job,
+        jobs.test_a_stopped_srun_stays_until_its_login_machine_is_made_anew,
+    ],
+    ids=lambda what: what.__name__.removeprefix("test_"),
+)
+def test_jobs_there_as_on_the_newer_one(second: Cluster, what: Callable[[Cluster], None]) -> None:
+    what(second)
+
+
+def test_a_partition_is_for_its_group(second: Cluster) -> None:
+    """22.05 refuses at once what 24.11 takes and lets wait."""
+    submit = "sbatch -W -w cpu-1 -o /dev/null --wrap true"
+    assert second.ssh("alice@login", f"id -Gn; {submit}").out.startswith("alice physics\n")
+    refused = second.ssh("carol@login", f"id -Gn; {submit}", check=False)
+    assert (refused.code, refused.out) == (1, "carol\n")
+    assert "group not permitted to use this partition" in refused.err
 
 
 @pytest.mark.parametrize("node", ["lab-1", "old-1"])

@@ -37,6 +37,10 @@ def test_accounts_are_what_the_site_says(second: Cluster) -> None:
     }
     levels = second.ssh("root@login", "sacctmgr -n -P show users format=user,adminlevel").out.split()
     assert set(levels) == {"root|Administrator", "alice|None", "bob|None", "carol|Administrator"}
+    hold = "job=$(squeue -h -n held -o %i) && scontrol hold $job && scontrol release $job && scancel $job"
+    second.ssh("alice@login", "sbatch -J held -b now+1hour -o /dev/null --wrap true")
+    for user, code in (("bob", 1), ("carol", 0)):  # as themselves, without sudo
+        assert second.ssh(f"{user}@login", hold, check=False).code == code, user
     second.ssh("root@login", "sacctmgr -i add account stray && systemctl restart slurm-accounts")
     assert second.ssh("root@login", show).out == before
     second.ssh("root@login", "systemctl restart slurm-accounts")
