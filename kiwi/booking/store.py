@@ -5,6 +5,7 @@
       CURRENT -> generations/…7.json       a hint where to begin looking; replaced by rename
       tmp/WRITER.RANDOM                    a document or report before it is linked or renamed
       nodes/NODE.json  beats/NODE          kiwi.booking.heartbeats
+      leaving.json                         kiwi.booking.leaving
       journal/WRITER.jsonl                 one line per transition, one file per writing machine; older ones in .1
 
 A document is

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from kiwi.booking import rules
+from kiwi.booking import leaving, rules
 from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.rules import Booking, Document, Seen
 from kiwi.booking.store import Store
@@ -51,12 +51,11 @@ class BookingEngine:
         if not names:
             raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
         wanted = self._known(names)
-        if going := [name for name in wanted if name in self._leaving]:
-            raise KiwiError(f"{', '.join(going)} leaves the cluster: nobody may book it", hint="take another node")
         durations.check(seconds, self._longest)
         identity = os.urandom(6).hex()
 
         def change(document: Document) -> Document:
+            self._require_staying(wanted)
             now = self.heartbeats.now()
             booking = Booking(identity, user.name, user.uid, round(now, 3), round(now + seconds, 3))
             return rules.allocate(document, wanted, booking, self.heartbeats.read(wanted))
@@ -82,6 +81,12 @@ class BookingEngine:
         document = self.store.update(change)
         self._record("released", touched, document)
         return self._after(touched, document)
+
+    def _require_staying(self, names: Iterable[str]) -> None:
+        """Raise KiwiError if a node is being taken away. Read anew for each generation (kiwi.booking.leaving)."""
+        gone = leaving.read(self.store.root).union(self._leaving)
+        if going := [name for name in names if name in gone]:
+            raise KiwiError(f"{', '.join(going)} leaves the cluster: nobody may book it", hint="take another node")
 
     def _known(self, names: Iterable[str]) -> list[str]:
         """Return `names`, each once. Raise UsageError if one is not of this partition."""

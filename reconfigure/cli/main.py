@@ -17,11 +17,11 @@ from kiwi import __version__
 from kiwi.common import commandline
 from kiwi.common.commandline import Parser, complete
 from kiwi.common.errors import FAILED, KiwiError
-from reconfigure.cli import images, nodes, reports, site, worker
+from reconfigure.cli import images, nodes, reports, site, sizes, worker
 from reconfigure.clusterdir import environment
 
 log = logging.getLogger("reconfigure")
-FAMILIES = (reports, site, nodes, images, worker)
+FAMILIES = (reports, site, nodes, sizes, images, worker)
 EXAMPLES = (
     "check --site my-lab.yml           is the site data sound?",
     "status                            every node, the queue and the worker",

@@ -19,6 +19,7 @@ from reconfigure.lifecycle import edits, setup
 from reconfigure.planning import plan, repair
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
+from reconfigure.rounds import resizing
 from reconfigure.rounds.round import Round
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def sync(options: Options) -> int:
     """Make Terraform, machines and Slurm agree."""
 
     def decide(cluster: Cluster, observed: Observed) -> Plan:
-        return repair.sync(cluster.nodeset, observed, cluster.site.persistent(), force=options.force)
+        return repair.sync(cluster.nodeset, observed, cluster.persistent(), force=options.force)
 
     cluster = cluster_of(options)
     if options.adopt and options.dry_run:
@@ -98,7 +99,7 @@ def by_hand(options: Options) -> int:
 
     force = options.command == "suspend" and options.force
     code = _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names)
-    kept = sorted(cluster.site.persistent().intersection(names) - {"login"})
+    kept = sorted(cluster.persistent().intersection(names) - {"login"})
     if options.command == "suspend" and kept:
         log.warning(
             "%s: always up (min_nodes): the worker makes it anew, unless Slurm has it drained", hostlist.fold(kept)
@@ -131,6 +132,8 @@ def _change(
         _say_forced(cluster, todo)
         outcome = Round(cluster, todo, observed).carry_out()
         given_back = edits.give_back(cluster, observed) if give_back else []
+        if mend:
+            resizing.settle(cluster, observed)
     if as_json:
         changed = outcome.changed or bool(mended) or bool(given_back)
         print_json({"changed": changed, "host": mended, **todo.data(), "failed": dict(outcome.failed)})

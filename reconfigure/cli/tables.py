@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, TextIO
 
@@ -51,9 +51,12 @@ def text(table: Table) -> str:
     return "\n".join(form.format(*line).rstrip() for line in lines)
 
 
-def doing(clusterdir: ClusterDir) -> AbstractContextManager[None]:
-    """Return a context that shows on standard error what is done to a cluster; nothing unless it is a terminal."""
+def doing(clusterdir: ClusterDir, idle: Callable[[], str] = str) -> AbstractContextManager[None]:
+    """Return a context that shows on standard error what is done to a cluster; nothing unless it is a terminal.
+
+    `idle` returns what is shown while nothing is done.
+    """
     if not on_terminal(sys.stderr):
         return nullcontext()
-    shown: AbstractContextManager[None] = importlib.import_module("reconfigure.cli.terminal").doing(clusterdir)
+    shown: AbstractContextManager[None] = importlib.import_module("reconfigure.cli.terminal").doing(clusterdir, idle)
     return shown

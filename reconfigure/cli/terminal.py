@@ -126,12 +126,15 @@ def _sleep(seconds: float) -> str:
 
 
 @contextmanager
-def doing(clusterdir: ClusterDir) -> Iterator[None]:
-    """Show on standard error what is done to a cluster, as long as the block runs; log lines appear above it."""
+def doing(clusterdir: ClusterDir, idle: Callable[[], str] = str) -> Iterator[None]:
+    """Show on standard error what is done to a cluster, as long as the block runs; log lines appear above it.
+
+    `idle` returns what is shown while nothing is done.
+    """
     spinner = Spinner("line")
 
     def line() -> RenderableType:
-        spinner.update(text=Text(describe(clusterdir)))
+        spinner.update(text=Text(describe(clusterdir, idle())))
         return spinner
 
     console = Console(stderr=True, highlight=False)
@@ -152,10 +155,10 @@ def _logs_above() -> Iterator[None]:
                 handler.setStream(stream)
 
 
-def describe(clusterdir: ClusterDir) -> str:
+def describe(clusterdir: ClusterDir, idle: str = "") -> str:
     """Return step, nodes and elapsed seconds of what is done now; whose it is if it is another process's."""
     now = progress.now(clusterdir)
     if now is None:
-        return "looking at the cluster"
+        return idle or "looking at the cluster"
     whose = "" if now["pid"] == os.getpid() else f"waiting for process {now['pid']}: "
     return f"{whose}{now['step']} of {hostlist.fold(now['nodes'])}, {time.time() - now['since']:.0f} s"

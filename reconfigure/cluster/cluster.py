@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from reconfigure.cluster import bookings
 from reconfigure.clusterdir import files, lock
+from reconfigure.clusterdir import sizes as sizes_file
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
-from reconfigure.planning import cooldown
+from reconfigure.planning import cooldown, sizes
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Provider
 from reconfigure.site import data as site_data
@@ -36,6 +37,10 @@ class Cluster:
     def has_slurm(self) -> bool:
         """Whether there is a Slurm partition."""
         return self.site.has_slurm
+
+    def persistent(self) -> frozenset[str]:
+        """Return the nodes that are always up now: `min_nodes`, and what `reconfigure resize` has said since."""
+        return sizes.persistent(self.site, sizes_file.read(self.clusterdir))
 
     def observe(self) -> Observed:
         """Observe Terraform's state, the machines and, if the login node runs, Slurm's nodes and the bookings."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconfigure.clusterdir import files, ssh_options
+from reconfigure.clusterdir import files, sizes, ssh_options
 from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.model.node import Node
+from reconfigure.planning.sizes import excluded
+from reconfigure.site import data as site_data
 from reconfigure.site import releases
 from reconfigure.terraform.client import Terraform
 from reconfigure.terraform.events import Instance
@@ -37,6 +39,7 @@ def build(
     state: Mapping[str, Instance],
     baked: Mapping[str, Mapping[str, str]],
     facts: Mapping[str, Mapping[str, Any]],
+    suspend_exc: str = "",
 ) -> Inventory:
     """Return the inventory of the nodes that are in the state (pure); all groups are named, also empty ones.
 
@@ -55,6 +58,7 @@ def build(
         "cluster_home": str(clusterdir.path),
         "kiwi_repo": str(REPO),
         "images_baked": dict(baked),
+        "suspend_exc": suspend_exc,
     }
     return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
 
@@ -78,8 +82,8 @@ def load(clusterdir: ClusterDir) -> Inventory:
     named = files.read_json(clusterdir.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
     state = Terraform(clusterdir.local, ours(os.environ)).instances()
-    nodeset, images = load_nodeset(clusterdir.nodeset), files.read_json(clusterdir.site)["images"]
+    nodeset, site = load_nodeset(clusterdir.nodeset), site_data.freeze(files.read_json(clusterdir.site))
     known = {name: releases.facts(name) for name in releases.known()}
     there = [node for name, node in nodeset.items() if name in state]
-    facts = {node.name: known[releases.of_machine(clusterdir, node, images)] for node in there}
-    return build(clusterdir, nodeset, state, baked, facts)
+    facts = {node.name: known[releases.of_machine(clusterdir, node, site.data["images"])] for node in there}
+    return build(clusterdir, nodeset, state, baked, facts, excluded(site, sizes.read(clusterdir)))

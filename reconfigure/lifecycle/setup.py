@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from kiwi.common import hostlist
-from reconfigure.clusterdir import files, lock
+from reconfigure.clusterdir import files, lock, sizes
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
 from reconfigure.model.node import Node, parse_node
+from reconfigure.planning.sizes import pruned
 from reconfigure.site import releases, user_ids
 from reconfigure.site import rules as site_rules
 from reconfigure.site.data import Site, SiteError
@@ -53,6 +54,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
         ]
         users = [user.name for user in site.users]
         changes += [
+            sizes.write(clusterdir, pruned(sizes.read(clusterdir), site)),
             files.write_json(clusterdir.site, site.data),
             site.has_slurm and files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
             files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, users)),

@@ -18,6 +18,7 @@ from reconfigure.slurm.nodes import Power
 
 ASKED = "Slurm asked for it"
 AWAITED = "Slurm is powering it up, and it is not there"
+UNDONE = (Do.REFUSE, Do.WAIT)  # a wish that is not followed, or not yet
 NO_LOGIN = "the login node does not run; bin/up brings it back"
 
 

@@ -52,6 +52,8 @@ class Explanation:
 class Context:
     """What matters for every node: what is done now, whether the worker runs, how many requests wait, the site.
 
+    `persistent` are the nodes that are always up.
+
     `silent` is why Slurm does not answer, where that was asked and it does not.
     """
 
@@ -59,6 +61,7 @@ class Context:
     worker: bool
     waiting: int
     site: Site
+    persistent: frozenset[str] = frozenset()
     silent: str = ""
 
 
@@ -83,7 +86,8 @@ def explain_nodes(cluster: Cluster, names: Sequence[str]) -> list[Explanation]:
     observed, events = snapshot.observe(cluster), journal.read(cluster.clusterdir)[0]
     doing, worker = progress.now(cluster.clusterdir), worker_pid.worker(cluster.clusterdir) is not None
     silent = reach.why_silent(cluster, observed) if cluster.has_slurm and observed.slurm is None else ""
-    context = Context(doing, worker, len(snapshot.waiting(cluster.clusterdir)), cluster.site, silent)
+    waiting = len(snapshot.waiting(cluster.clusterdir))
+    context = Context(doing, worker, waiting, cluster.site, cluster.persistent(), silent)
     return [explain_node(cluster.nodeset[name], last_change(name, events), observed, context) for name in names]
 
 
@@ -210,7 +214,7 @@ def _next(node: Node, history: History, slurm: SlurmNode | None, machine: str, c
         (slurm.down, f"reconfigure sync; if it stays down: scontrol update nodename={name} state=resume"),
         (slurm.drained, f"when the reason is gone: {UNDRAIN.format(name)}"),
         (slurm.allocated, f"nothing to do; squeue -w {name} shows the job"),
-        (name in context.site.persistent(), "nothing to do: it is one of min_nodes, and stays"),
+        (name in context.persistent, "nothing to do: it is one of min_nodes, and stays"),
         (True, f"nothing to do: idle for {site['suspend_time']} s (suspend_time), it is removed"),
     ]
     return next(words for holds, words in choices if holds)

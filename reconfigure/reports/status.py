@@ -11,8 +11,10 @@ from kiwi.common import hostlist
 from reconfigure.cluster import reach
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, waiting_edit, worker_pid
+from reconfigure.clusterdir import sizes as sizes_file
 from reconfigure.clusterdir.journal import Event
 from reconfigure.model.node import Node
+from reconfigure.planning import sizes
 from reconfigure.planning.observed import Observed
 from reconfigure.reports import snapshot
 from reconfigure.rounds import progress
@@ -85,7 +87,18 @@ def data(cluster: Cluster) -> dict[str, Any]:
         "worker": {"alive": pid is not None, "pid": pid},
         "doing": progress.now(clusterdir),
         "edit": _used(waiting_edit.read(clusterdir).get("nodes", {}), observed),
+        "sizes": _sizes(cluster),
         "failures": failures(events),
+    }
+
+
+def _sizes(cluster: Cluster) -> dict[str, Any]:
+    """Return which nodes are always up, by partition, which leave, and where that is not what the site data says."""
+    noted = sizes_file.read(cluster.clusterdir)
+    return {
+        "always_up": {part.name: list(sizes.in_force(part, noted)) for part in cluster.site.partitions},
+        "leaving": sorted(noted.leaving.keys() - sizes.persistent(cluster.site, noted)),
+        "differ": sizes.sentences(cluster.site, noted),
     }
 
 
@@ -103,7 +116,11 @@ def cells(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def summary(found: Mapping[str, Any]) -> list[str]:
     """Return lines about the queue, the worker, what is done now and the last failures."""
-    return [*_work(found), *waiting_edit.sentences(found["edit"]), *_failures(found["failures"])]
+    leaving, differ = found["sizes"]["leaving"], found["sizes"]["differ"]
+    goes = (
+        [f"being taken away: {hostlist.fold(leaving)} (reconfigure resize --cancel has them stay)"] if leaving else []
+    )
+    return [*_work(found), *differ, *goes, *waiting_edit.sentences(found["edit"]), *_failures(found["failures"])]
 
 
 def _work(found: Mapping[str, Any]) -> list[str]:

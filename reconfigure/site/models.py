@@ -222,6 +222,15 @@ class SiteData(Keys):
     suspend_time: Seconds = Field(title="So long is a Slurm node idle before it is powered down.")
     suspend_timeout: Seconds = Field(title="After so long may a node that was powered down be wanted again.")
     resume_timeout: Seconds = Field(title="So long may a node take to register.")
+    resize_wait: int = Field(
+        ge=0,
+        le=2**22,
+        title="So long does a resize wait for jobs and bookings on nodes that go.",
+        description="whole seconds from 0 to 4194304, such as 86400",
+    )
+    resize_idle_first: Flag = Field(
+        title="Whether idle nodes go before those that somebody has, whatever their numbers."
+    )
     slurm_gate: Flag = Field(title="Whether only users with a job on a Slurm node log in to it.")
     mpi: Flag = Field(title="Whether Open MPI and a C compiler are in the images.")
     users: list[User] = Field(

@@ -18,7 +18,7 @@ from kiwi.common.process import Child, CommandError, Result
 from reconfigure.clusterdir import ssh_options
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
-from reconfigure.slurm import jobs
+from reconfigure.slurm import exclusions, jobs
 from reconfigure.slurm import nodes as slurm_nodes
 from reconfigure.slurm.jobs import Job
 from reconfigure.slurm.nodes import SLURM_USER, SlurmNode
@@ -151,6 +151,23 @@ class Controller:
             log.warning("Slurm did not set %s for %s: %s", state, ",".join(names), exc)
             return str(exc)
         return None
+
+    def excluded(self) -> str | None:
+        """Return the nodes that Slurm never powers down, as SuspendExcNodes has them; None if it does not answer."""
+        try:
+            return exclusions.parse(self.call(exclusions.SHOW).out)
+        except (UnreachableError, CommandError, ValueError) as exc:
+            log.debug("Slurm does not answer: %s", exc)
+            return None
+
+    def exclude(self, nodes: str) -> bool:
+        """Have Slurm never power down these nodes, also after its next start; return whether it takes that."""
+        try:
+            self.call([exclusions.SET, nodes])
+        except (UnreachableError, CommandError) as exc:
+            log.warning("Slurm does not take SuspendExcNodes=%s: %s", nodes, exc)
+            return False
+        return True
 
     def start_now(self, jobs: Iterable[int]) -> None:
         """Let requeued jobs start as soon as there are nodes; one that is gone or started meanwhile is no fault."""

@@ -31,6 +31,7 @@ from reconfigure.model.request import Request
 from reconfigure.planning import cooldown, plan, repair
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
+from reconfigure.rounds import resizing
 from reconfigure.rounds.round import Round
 from reconfigure.worker.metrics_thread import MetricsThread
 from reconfigure.worker.spool_listener import Listener
@@ -135,7 +136,7 @@ class Worker:
             cluster.terraform.mend()
             now = time.time()
             observed, wishes = cluster.observe(), plan.merge(waiting)
-            if strays := self._strays(observed, cluster.site.persistent()) - wishes.keys():
+            if strays := self._strays(observed, cluster.persistent()) - wishes.keys():
                 waiting.append(self._removal(strays))
                 wishes = plan.merge(waiting)
             todo = plan.plan(cluster.nodeset, observed, wishes)
@@ -171,11 +172,12 @@ class Worker:
         self._next_look = time.monotonic() + LOOK
         with lock.locked(self._clusterdir, wait=None):
             cluster = self._cluster()
-            observed, persistent = cluster.observe(), cluster.site.persistent()
+            observed, persistent = cluster.observe(), cluster.persistent()
             todo = repair.sync(cluster.nodeset, observed, persistent, alone=True)
             if todo.changes:
                 _log([], todo)
                 Round(cluster, todo, observed).carry_out()
+            resizing.settle(cluster, observed)
         if "login" in todo.made:
             self._next_look = 0.0
             self._wake.set()

@@ -85,8 +85,8 @@ function _shtab_reconfigure_using
   test "$_shtab_reconfigure_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config welcome sync resume suspend image 'image list' 'image bake' serve completion
-set -g _shtab_reconfigure_opts_with_value --cluster --print --site
+set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config welcome sync resume suspend resize image 'image list' 'image bake' serve completion
+set -g _shtab_reconfigure_opts_with_value --cluster --print --site --wait
 
 complete -c reconfigure -e
 complete -c reconfigure -f
@@ -145,6 +145,13 @@ complete -c reconfigure -n '_shtab_reconfigure_using suspend' -s h -l help -d 's
 complete -c reconfigure -n '_shtab_reconfigure_using suspend' -l dry-run -d 'print the plan, change nothing'
 complete -c reconfigure -n '_shtab_reconfigure_using suspend' -l force -d 'also where somebody loses a job or a booking by it; says who'
 complete -c reconfigure -n '_shtab_reconfigure_using suspend; and test $_shtab_reconfigure_npos -eq 0' -ka "(_reconfigure_nodes)" -d 'names as Slurm writes them, such as cpu-[2-3],lab-1'
+complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a resize -d 'Change how many nodes are always up: drain, wait for jobs and bookings, remove; or add.'
+complete -c reconfigure -n '_shtab_reconfigure_using resize' -s h -l help -d 'show this help message and exit'
+complete -c reconfigure -n '_shtab_reconfigure_using resize' -l site -xka "(_reconfigure_file)" -d 'take min_nodes from a YAML file laid over group_vars/all.yml: a key that it has replaces the whole value; - reads JSON on standard input'
+complete -c reconfigure -n '_shtab_reconfigure_using resize' -l wait -x -d 'how long to wait for jobs and bookings: seconds or [[D:]H:]M:S, 0 for not at all; default: resize_wait'
+complete -c reconfigure -n '_shtab_reconfigure_using resize' -l cancel -d 'have the nodes that are being taken away stay after all: their drains are taken back'
+complete -c reconfigure -n '_shtab_reconfigure_using resize' -l dry-run -d 'print the plan, change nothing'
+complete -c reconfigure -n '_shtab_reconfigure_using resize' -l json -d 'print the result as JSON'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a image -d 'List or bake images.'
 complete -c reconfigure -n '_shtab_reconfigure_using image' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using image; and test $_shtab_reconfigure_npos -eq 0' -a list -d 'Print every image, its hash and whether it is baked.'

@@ -12,6 +12,7 @@ _shtab_reconfigure_commands() {
     image:'List or bake images.'
     init:'Write the cluster'"'"'s folder from checked site data.'
     inventory:'Print Ansible'"'"'s inventory as JSON.'
+    resize:'Change how many nodes are always up: drain, wait for jobs and bookings, remove; or add.'
     resume:'Make nodes.'
     serve:'Run the worker that does what Slurm asks for.'
     ssh-config:'Print what the ssh of a laptop needs.'
@@ -119,6 +120,19 @@ _shtab_reconfigure_inventory_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_reconfigure_inventory_defaults_added=0
 
+_shtab_reconfigure_resize_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--site[take min_nodes from a YAML file laid over group_vars\/all.yml\: a key that it has replaces the whole value\; - reads JSON on standard input]:FILE:_reconfigure_file"
+  "--wait[how long to wait for jobs and bookings\: seconds or \[\[D\:\]H\:\]M\:S, 0 for not at all\; default\: resize_wait]:TIME:"
+  "--cancel[have the nodes that are being taken away stay after all\: their drains are taken back]"
+  "--dry-run[print the plan, change nothing]"
+  "--json[print the result as JSON]"
+  "(*)::a partition and how many of its nodes are always up\; without any all of the site data\'s min_nodes:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_resize_defaults_added=0
+
 _shtab_reconfigure_resume_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--dry-run[print the plan, change nothing]"
@@ -219,6 +233,7 @@ _shtab_reconfigure() {
         image) _shtab_reconfigure_image ;;
         init) _arguments -C -s $_shtab_reconfigure_init_options ;;
         inventory) _arguments -C -s $_shtab_reconfigure_inventory_options ;;
+        resize) _arguments -C -s $_shtab_reconfigure_resize_options ;;
         resume) _arguments -C -s $_shtab_reconfigure_resume_options ;;
         serve) _arguments -C -s $_shtab_reconfigure_serve_options ;;
         ssh-config) _arguments -C -s $_shtab_reconfigure_ssh_config_options ;;

@@ -16,6 +16,7 @@ ROLE = Path(__file__).resolve().parents[3] / "roles" / "slurm"
 POWER = ROLE.parent / "power"
 SITE = {
     "cluster_name": "kiwi",
+    "suspend_exc": "cpu-1",
     "suspend_time": 120,
     "suspend_timeout": 30,
     "resume_timeout": 300,
@@ -127,18 +128,13 @@ def test_no_key_that_is_written_is_free_to_the_site() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpu", "gpu", "line"),
-    [
-        (1, 0, ["SuspendExcNodes=cpu-[1-1]"]),
-        (2, 2, ["SuspendExcNodes=cpu-[1-2],gpu-[1-2]"]),
-        (0, 1, ["SuspendExcNodes=gpu-[1-1]"]),
-        (0, 0, []),
-    ],
+    ("nodes", "line"),
+    [("cpu-[1-2],gpu-1", ["SuspendExcNodes=cpu-[1-2],gpu-1"]), ("", [])],
 )
-def test_the_first_nodes_of_each_partition_stay_up(cpu: int, gpu: int, line: list[str]) -> None:
-    values = site()
-    values["partitions"][0]["min_nodes"], values["partitions"][2]["min_nodes"] = cpu, gpu
-    assert lines(render(values), "SuspendExcNodes") == line
+def test_what_is_always_up_is_never_powered_down(nodes: str, line: list[str]) -> None:
+    text = render({**site(), "suspend_exc": nodes})
+    assert lines(text, "SuspendExcNodes") == line
+    assert text.count("SuspendExcNodes=") == 1, "slurmscripts/suspend_exc finds its line"
 
 
 @pytest.mark.parametrize("key", [*SITE, "nodeset", "release"])

@@ -172,8 +172,14 @@ def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Wor
     machine = SimpleNamespace(name="login", instance="id", state="running")
     observed = Observed(state, (machine,))  # type: ignore[arg-type]
     terraform = SimpleNamespace(mend=lambda: False)
-    site = SimpleNamespace(persistent=lambda: frozenset({"login"}))
-    cluster = SimpleNamespace(nodeset=NODES, observe=lambda: observed, terraform=terraform, site=site, has_slurm=True)
+    cluster = SimpleNamespace(
+        clusterdir=clusterdir,
+        nodeset=NODES,
+        observe=lambda: observed,
+        terraform=terraform,
+        persistent=lambda: frozenset({"login"}),
+        has_slurm=True,
+    )
     return serve.Worker(clusterdir, lambda: cluster)  # type: ignore[arg-type, return-value]
 
 

@@ -1,0 +1,174 @@
+"""How many nodes of a partition are always up, which ones, and which of them go where there shall be fewer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kiwi.common import hostlist
+from kiwi.common.errors import UsageError
+from reconfigure.clusterdir.sizes import Size, Sizes
+from reconfigure.model.node import Node
+from reconfigure.planning.observed import Observed
+from reconfigure.site.data import Partition, Site
+from reconfigure.slurm.nodes import SLURM_USER, Power, SlurmNode
+
+DRAINED = "is taken away (reconfigure resize)"  # why Slurm is told to drain it
+
+
+@dataclass(frozen=True)
+class Change:
+    """The nodes of one partition that are always up, before and after; `down` are those that are taken away.
+
+    Those beyond `before` go, too, where nobody but the driver would ever remove them: nodes to book.
+    """
+
+    partition: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    down: tuple[str, ...] = ()
+
+    @property
+    def up(self) -> tuple[str, ...]:
+        """Nodes that are always up from now on, and were not."""
+        return tuple(name for name in self.after if name not in self.before)
+
+    def data(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {"partition": self.partition, "before": len(self.before), "after": len(self.after)} | {
+            "up": list(self.up),
+            "down": list(self.down),
+        }
+
+
+def number(name: str) -> int:
+    """Return the number of a node in its partition."""
+    return int(name.rpartition("-")[2])
+
+
+def in_force(partition: Partition, sizes: Sizes) -> tuple[str, ...]:
+    """Return the nodes of a partition that are always up: what was said by hand, else the first `min_nodes`."""
+    size = sizes.partitions.get(partition.name)
+    if size is None or size.site != partition.min_nodes:
+        return partition.persistent()
+    return tuple(name for name in size.nodes if number(name) <= partition.max_nodes)
+
+
+def persistent(site: Site, sizes: Sizes) -> frozenset[str]:
+    """Return the names of all nodes that are always up, the login node among them."""
+    return frozenset({"login"}.union(*(in_force(partition, sizes) for partition in site.partitions)))
+
+
+def excluded(site: Site, sizes: Sizes, known: Collection[str] | None = None) -> str:
+    """Return the nodes that Slurm never powers down, as SuspendExcNodes has them; of those `known` to it, if given."""
+    names = [n for p in site.partitions if p.scheduler == "slurm" for n in in_force(p, sizes)]
+    return hostlist.fold(name for name in names if known is None or name in known)
+
+
+def wanted(site: Site, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how many nodes shall be always up, by partition. Raise UsageError if a partition cannot have so many."""
+    partitions = {partition.name: partition for partition in site.partitions}
+    for name, count in counts.items():
+        if name not in partitions:
+            raise UsageError(
+                key="partition", found=name, needs=f"one of {', '.join(partitions)} (bin/up makes new ones)"
+            )
+        if not 0 <= count <= partitions[name].max_nodes:
+            most = f"0 to max_nodes, {partitions[name].max_nodes} (bin/up takes another max_nodes into use)"
+            raise UsageError(key=name, found=count, needs=most)
+    return dict(counts)
+
+
+def change(
+    partition: Partition, sizes: Sizes, count: int, observed: Observed, busy: Collection[str], *, idle_first: bool
+) -> Change:
+    """Return how a partition gets `count` nodes that are always up; `busy` are those that somebody has.
+
+    More: the lowest numbers that are free. Fewer: the highest numbers go; with `idle_first` those that nobody
+    has before the others.
+    """
+    before = in_force(partition, sizes)
+    order = sorted(before, key=lambda name: (idle_first and name in busy, -number(name)))
+    kept = set(before) - set(order[: max(0, len(before) - count)])
+    every = (f"{partition.name}-{n}" for n in range(1, partition.max_nodes + 1))
+    more = [name for name in every if name not in kept][: max(0, count - len(before))]
+    after = tuple(sorted([*kept, *more], key=number))
+    down = set(before) - set(after)
+    if partition.scheduler == "booking":
+        down |= {m.name for m in observed.machines if _of(m.name, partition)} - set(after)
+    return Change(partition.name, before, after, tuple(sorted(down, key=number)))
+
+
+def _of(name: str, partition: Partition) -> bool:
+    return name.rpartition("-")[0] == partition.name
+
+
+def noted(sizes: Sizes, changes: Iterable[Change], site: Site, now: float) -> Sizes:
+    """Return what is noted when changes are begun; `site` is the site data that is in force then, `now` in unix s."""
+    first = {partition.name: partition.persistent() for partition in site.partitions}
+    numbers = {partition.name: partition.min_nodes for partition in site.partitions}
+    partitions, leaving = dict(sizes.partitions), dict(sizes.leaving)
+    for found in changes:
+        partitions.pop(found.partition, None)
+        if found.after != first[found.partition]:
+            partitions[found.partition] = Size(found.after, numbers[found.partition])
+        leaving = {name: leaving.get(name, now) for name in {*leaving, *found.down} - set(found.after)}
+    return replace(sizes, partitions=partitions, leaving=leaving)
+
+
+def cancelled(sizes: Sizes, site: Site, observed: Observed) -> Sizes:
+    """Return what is noted when nodes that leave and still run stay after all: they are always up again."""
+    stay = {name for name in sizes.leaving if observed.runs(name)}
+    partitions = dict(sizes.partitions)
+    for partition in site.partitions:
+        after = {*in_force(partition, sizes), *(name for name in stay if _of(name, partition))}
+        ordered = tuple(sorted(after, key=number))
+        partitions.pop(partition.name, None)
+        if ordered != partition.persistent():
+            partitions[partition.name] = Size(ordered, partition.min_nodes)
+    return replace(sizes, partitions=partitions)
+
+
+def pruned(sizes: Sizes, site: Site) -> Sizes:
+    """Return what still counts with new site data: an edited `min_nodes` is newer than what was said by hand."""
+    numbers = {partition.name: partition.min_nodes for partition in site.partitions}
+    return replace(sizes, partitions={n: size for n, size in sizes.partitions.items() if numbers.get(n) == size.site})
+
+
+def is_up(observed: Observed, name: str) -> bool:
+    """Return whether a node that shall be always up is: its machine was configured, and Slurm has it up."""
+    node = observed.slurm_node(name)
+    return observed.configured(name) and (node is None or node.power is Power.UP)
+
+
+def out_of_service(observed: Observed, names: Iterable[str]) -> dict[str, str]:
+    """Return why nodes are not brought up that are off, since a person took them out of service."""
+    found = {name: observed.slurm_node(name) for name in names}
+    return {
+        name: f"it is powered down, and {node.reason_user} took it out of service: {node.reason}"
+        for name, node in found.items()
+        if node is not None and node.kept and node.power.off
+    }
+
+
+def to_drain(nodes: Mapping[str, Node], observed: Observed, leaving: Iterable[str]) -> tuple[str, ...]:
+    """Return the nodes that leave and that Slurm would still give to jobs; what a person drained stays theirs."""
+    found = {name: observed.slurm_node(name) for name in leaving if name in nodes}
+    return tuple(sorted(n for n, node in found.items() if node and not node.drained and not node.power.off))
+
+
+def drained(node: SlurmNode | None) -> bool:
+    """Return whether a node is drained since it leaves."""
+    return node is not None and node.drained and node.reason == DRAINED and node.reason_user == SLURM_USER
+
+
+def sentences(site: Site, sizes: Sizes) -> list[str]:
+    """Return lines that say where the number of nodes that are always up is not that of the site data."""
+    found = [(p, len(in_force(p, sizes))) for p in site.partitions]
+    return [
+        f"{p.name}: {count} always up by `reconfigure resize`; the site data says min_nodes: {p.min_nodes} "
+        "(`reconfigure resize` alone makes it so; bin/up leaves it, unless that number is edited)"
+        for p, count in found
+        if count != p.min_nodes
+    ]

@@ -1,0 +1,120 @@
+"""How many nodes are always up: which ones come, which ones go, and what counts when the site data is edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kiwi.common.errors import UsageError
+from reconfigure.clusterdir.sizes import Size, Sizes
+from reconfigure.planning import sizes
+from reconfigure.planning.observed import Observed
+from reconfigure.providers.base import Machine
+from reconfigure.site import data as site_data
+from reconfigure.site.data import Site
+from tests.unit.reconfigure.planning.test_plan import OFF, UP, observed
+
+
+def site(**numbers: int) -> Site:
+    """The shipped site data with other numbers: cpu has up to 6 nodes, lab up to 3."""
+    data: dict[str, Any] = dict(site_data.load(None).data)
+    most = {"cpu": 6, "lab": 3}
+    parts = [{**p, "max_nodes": most[p["name"]], "min_nodes": numbers.get(p["name"], 1)} for p in data["partitions"]]
+    return site_data.freeze({**data, "partitions": parts})
+
+
+def change(
+    before: int | tuple[str, ...],
+    count: int,
+    busy: tuple[str, ...] = (),
+    *,
+    idle_first: bool = False,
+    partition: str = "cpu",
+    seen: Observed | None = None,
+) -> tuple[str, str]:
+    """Numbers of the nodes that are always up afterwards, and of those that go."""
+    first = before if isinstance(before, int) else 0
+    found = site(**{partition: first})
+    noted = Sizes() if isinstance(before, int) else Sizes({partition: Size(before, 0)})
+    part = next(p for p in found.partitions if p.name == partition)
+    of = sizes.change(part, noted, count, seen or observed("login"), busy, idle_first=idle_first)
+    return ("".join(n[-1] for n in of.after), "".join(n[-1] for n in of.down))
+
+
+@pytest.mark.parametrize(
+    ("before", "count", "busy", "idle_first", "expected"),
+    [
+        pytest.param(3, 3, (), False, ("123", ""), id="nothing"),
+        pytest.param(1, 4, (), False, ("1234", ""), id="more"),
+        pytest.param(4, 2, (), False, ("12", "34"), id="the highest numbers go"),
+        pytest.param(4, 0, (), False, ("", "1234"), id="all go"),
+        pytest.param(4, 2, ("cpu-4",), False, ("12", "34"), id="busy or not"),
+        pytest.param(4, 2, ("cpu-4",), True, ("14", "23"), id="idle ones before busy ones"),
+        pytest.param(4, 2, ("cpu-4", "cpu-3", "cpu-2"), True, ("23", "14"), id="not enough idle ones"),
+        pytest.param(("cpu-1", "cpu-4"), 3, (), False, ("124", ""), id="the gap is filled first"),
+        pytest.param(("cpu-1", "cpu-4"), 1, (), False, ("1", "4"), id="the highest of a set with a gap"),
+    ],
+)
+def test_which_come_and_go(
+    before: int | tuple[str, ...], count: int, busy: tuple[str, ...], idle_first: bool, expected: tuple[str, str]
+) -> None:
+    assert change(before, count, busy, idle_first=idle_first) == expected
+
+
+def test_nodes_to_book_beyond_the_size_go_too() -> None:
+    """Nobody else ever removes them; nodes of Slurm are powered down when they are idle."""
+    seen = Observed({}, tuple(Machine(name, "id", "", "running", "") for name in ("lab-1", "lab-3", "cpu-3")))
+    assert change(1, 1, partition="lab", seen=seen) == ("1", "3")
+    assert change(1, 1, seen=seen) == ("1", "")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [({"gpu": 1}, "one of cpu, lab"), ({"cpu": 7}, "0 to max_nodes, 6"), ({"lab": 4}, "0 to max_nodes, 3")],
+)
+def test_what_cannot_be_is_refused(counts: dict[str, int], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        sizes.wanted(site(), counts)
+
+
+def resized(count: int, found: Site, noted: Sizes = Sizes()) -> Sizes:  # noqa: B008 - frozen
+    of = sizes.change(found.partitions[0], noted, count, observed("login"), (), idle_first=False)
+    return sizes.noted(noted, [of], found, 7.0)
+
+
+def test_what_was_said_by_hand_counts_until_the_number_is_edited() -> None:
+    noted = resized(3, site(cpu=1))
+    assert sizes.persistent(site(cpu=1), noted) == {"login", "cpu-1", "cpu-2", "cpu-3", "lab-1"}
+    assert sizes.excluded(site(cpu=1), noted) == "cpu-[1-3]"
+    assert sizes.excluded(site(cpu=1), noted, {"cpu-1", "cpu-2"}) == "cpu-[1-2]"  # Slurm does not know cpu-3 yet
+    assert "cpu: 3 always up" in sizes.sentences(site(cpu=1), noted)[0]
+    assert sizes.persistent(site(cpu=2), noted) == {"login", "cpu-1", "cpu-2", "lab-1"}
+    assert sizes.pruned(noted, site(cpu=1)) == noted
+    assert sizes.pruned(noted, site(cpu=2)) == Sizes()
+
+
+def test_nodes_that_leave_are_noted_until_they_are_wanted_again() -> None:
+    less = resized(1, site(cpu=1), resized(4, site(cpu=1)))
+    assert (less.partitions, less.leaving) == ({}, {"cpu-2": 7.0, "cpu-3": 7.0, "cpu-4": 7.0})
+    more = resized(3, site(cpu=1), less)
+    assert (more.partitions["cpu"].nodes, more.leaving) == (("cpu-1", "cpu-2", "cpu-3"), {"cpu-4": 7.0})
+
+
+def test_only_what_still_runs_stays_after_a_cancel() -> None:
+    less = resized(1, site(cpu=1), resized(4, site(cpu=1)))
+    seen = observed("login", "cpu-1", "cpu-3", states={"cpu-3": UP, "cpu-2": OFF})
+    found = sizes.cancelled(less, site(cpu=1), seen)
+    assert sizes.persistent(site(cpu=1), found) == {"login", "cpu-1", "cpu-3", "lab-1"}
+
+
+def test_a_persons_drain_is_not_ours() -> None:
+    states = {
+        "cpu-1": UP,
+        "cpu-2": "IDLE+CLOUD+DRAIN Reason=fan",
+        "cpu-3": f"IDLE+CLOUD+DRAIN Reason={sizes.DRAINED} by slurm",
+    }
+    seen = observed("login", "cpu-1", "cpu-2", "cpu-3", states=states)
+    nodes = dict.fromkeys(states)
+    assert sizes.to_drain(nodes, seen, states) == ("cpu-1",)  # type: ignore[arg-type]
+    assert [name for name in states if sizes.drained(seen.slurm_node(name))] == ["cpu-3"]
