@@ -105,7 +105,10 @@ def _of(name: str, partition: Partition) -> bool:
 
 
 def noted(sizes: Sizes, changes: Iterable[Change], site: Site, now: float) -> Sizes:
-    """Return what is noted when changes are begun; `site` is the site data that is in force then, `now` in unix s."""
+    """Return what is noted when changes are begun; `site` is the site data that is in force then, `now` in unix s.
+
+    Nodes that were to go and stay after all are noted until their drains are taken back.
+    """
     first = {partition.name: partition.persistent() for partition in site.partitions}
     numbers = {partition.name: partition.min_nodes for partition in site.partitions}
     partitions, leaving = dict(sizes.partitions), dict(sizes.leaving)
@@ -113,7 +116,7 @@ def noted(sizes: Sizes, changes: Iterable[Change], site: Site, now: float) -> Si
         partitions.pop(found.partition, None)
         if found.after != first[found.partition]:
             partitions[found.partition] = Size(found.after, numbers[found.partition])
-        leaving = {name: leaving.get(name, now) for name in {*leaving, *found.down} - set(found.after)}
+        leaving = {**dict.fromkeys(found.down, now), **leaving}
     return replace(sizes, partitions=partitions, leaving=leaving)
 
 

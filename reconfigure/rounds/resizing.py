@@ -45,7 +45,7 @@ def advance(cluster: Cluster, up: Collection[str] = ()) -> Progress:
     """
     cluster.terraform.mend()
     noted = sizes_file.read(cluster.clusterdir)
-    leaving = noted.leaving.keys() - cluster.persistent()
+    leaving = (noted.leaving.keys() & cluster.nodeset.keys()) - cluster.persistent()
     observed = cluster.observe()
     noted, untold = _announce(cluster, noted, leaving)
     drained = sizes.to_drain(cluster.nodeset, observed, leaving)

@@ -94,11 +94,11 @@ def test_what_was_said_by_hand_counts_until_the_number_is_edited() -> None:
     assert sizes.pruned(noted, site(cpu=2)) == Sizes()
 
 
-def test_nodes_that_leave_are_noted_until_they_are_wanted_again() -> None:
+def test_nodes_that_leave_are_noted_until_their_drains_are_taken_back() -> None:
     less = resized(1, site(cpu=1), resized(4, site(cpu=1)))
     assert (less.partitions, less.leaving) == ({}, {"cpu-2": 7.0, "cpu-3": 7.0, "cpu-4": 7.0})
     more = resized(3, site(cpu=1), less)
-    assert (more.partitions["cpu"].nodes, more.leaving) == (("cpu-1", "cpu-2", "cpu-3"), {"cpu-4": 7.0})
+    assert (more.partitions["cpu"].nodes, more.leaving) == (("cpu-1", "cpu-2", "cpu-3"), less.leaving)
 
 
 def test_only_what_still_runs_stays_after_a_cancel() -> None:
