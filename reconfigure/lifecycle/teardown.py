@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from kiwi.common.errors import KiwiError
+from kiwi.common.errors import BusyError, KiwiError
 from reconfigure.clusterdir import files, lock, paths
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import ClusterDir
@@ -80,8 +80,10 @@ def _images(root: Path) -> None:
     removal = root / "images" / ".removal"
     with contextlib.suppress(FileNotFoundError), lock.hold(removal, lock.WAIT):  # not found: another was quicker
         _remove_images(root)
-        for path in (removal.with_name(".lock"), removal):
-            path.unlink(missing_ok=True)
+        baking = removal.with_name(".lock")
+        with contextlib.suppress(BusyError), lock.hold(baking, 0):  # who bakes keeps it: it holds up the next one
+            baking.unlink()
+        removal.unlink()
     for folder in (root / "images", root / "clusters", root):
         with contextlib.suppress(FileNotFoundError):
             if not any(folder.iterdir()) and not folder.is_mount():  # KIWI_ROOT may be a disk of its own

@@ -32,6 +32,17 @@ def test_two_clusters_that_go_at_once_remove_an_image_once(tmp_path: Path, monke
     assert not root.exists()
 
 
+def test_a_cluster_that_goes_leaves_the_lock_of_an_image_that_is_baked(tmp_path: Path) -> None:
+    """It took the file away, and the next one baked the same image beside the first one."""
+    root = tmp_path / "kiwi"
+    with lock.hold(root / "images" / ".lock", 0):
+        teardown._images(root)
+        with pytest.raises(BusyError), lock.hold(root / "images" / ".lock", 0):
+            pass
+    teardown._images(root)
+    assert not root.exists()
+
+
 def test_a_root_that_is_a_disk_of_its_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Removing the mount point ended with a traceback, after all was done."""
     root = tmp_path / "kiwi"
