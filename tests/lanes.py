@@ -4,7 +4,7 @@ unit      as nobody, who may read every file and change none but in a folder mad
           bridge, no rule, no unit of the host is within reach;
 contract  as root in namespaces of its own (network, mounts, IPC, processes): it sees neither the
           host's network nor its processes, and an empty /var/lib/kiwi;
-cluster   as root on this host.
+cluster   as root on this host, in tracks side by side (tests/tracks.py).
 
 `dispatch` starts one pytest for each of the first two; `watch` fails whatever opens a path below
 the host's own clusters all the same. A skip is a failure too, but for the ones that SKIPS names.
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import tracks
 
 REPO = Path(__file__).resolve().parents[1]
 LANES = ("unit", "contract", "cluster")
@@ -98,6 +100,8 @@ def dispatch(config: pytest.Config) -> int | None:
 def run(name: str, arguments: list[str]) -> int:
     """One lane's pytest to its end; what the lanes of WRAPPED write is in a folder that goes with it."""
     argv, environment = [sys.executable, "-m", "pytest", *arguments], {**os.environ, MARK: name}
+    if name == "cluster" and tracks.FOLDER in {Path(argument).resolve() for argument in arguments}:
+        return tracks.run(arguments, environment)
     if name not in WRAPPED:
         return os.spawnvpe(os.P_WAIT, argv[0], argv, environment)
     folder = Path(tempfile.mkdtemp(prefix="kiwi-"))

@@ -3,7 +3,8 @@
 `cluster` (ktest) serves nearly all tests; `second` (ktwo) is made where a test first asks for it; klab,
 two machines without Slurm, is one module's own. KIWI_KEEP=1 keeps them (and their images) for the
 next run. KIWI_TEST_SLOT=1 to 3 gives them names and subnets of their own (k1test, k1two, k1lab), so
-that lanes of several checkouts run side by side.
+that lanes of several checkouts run side by side; so does each track of a lane (tests/tracks.py; the first one
+has these names, the second one kbtest and k1btest).
 """
 
 from __future__ import annotations
@@ -26,18 +27,23 @@ import yaml
 
 from bench import whole
 from kiwi.common import process
+from kiwi.common.errors import BusyError
+from reconfigure.clusterdir import lock
 from reconfigure.site import data as site_data
+from tests import tracks
 
 REPO = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("KIWI_ROOT", "/var/lib/kiwi"))
-SLOT = os.environ.get("KIWI_TEST_SLOT", "")
-FIRST, SECOND, LAB = f"k{SLOT}test", f"k{SLOT}two", f"k{SLOT}lab"
+SLOT, TRACK = os.environ.get("KIWI_TEST_SLOT", ""), os.environ.get(tracks.TRACK, min(tracks.TRACKS))
+NUMBER = sorted(tracks.TRACKS).index(TRACK)
+FIRST, SECOND, LAB = (f"k{SLOT}{TRACK if NUMBER else ''}{name}" for name in ("test", "two", "lab"))
+LOCKS = Path("/run/lock")
 
 
 def _site(name: str, file: str, subnet: str) -> Path:
-    """The site file of a cluster; in a slot a copy with its own name and subnet."""
+    """The site file of a cluster; in a slot or a later track a copy with its own name and subnet."""
     shipped = REPO / "tests" / "cluster" / file
-    if not SLOT:
+    if not SLOT and not NUMBER:
         return shipped
     text = re.sub(r"(?m)^cluster_name: .*", f"cluster_name: {name}", shipped.read_text())
     path = Path(tempfile.gettempdir()) / f"kiwi-site-{name}.yml"
@@ -45,11 +51,16 @@ def _site(name: str, file: str, subnet: str) -> Path:
     return path
 
 
-SITES = {
-    FIRST: _site(FIRST, "site.yml", f"198.18.{16 * int(SLOT or 0)}.0/20"),
-    LAB: _site(LAB, "lab.yml", f"10.209.{16 * int(SLOT or 0)}.0/20"),
-    SECOND: _site(SECOND, "second.yml", f"198.18.{128 + 16 * int(SLOT or 0)}.0/20"),
-}
+def _subnets() -> Iterator[str]:
+    """The subnets of this slot and track: of the first cluster, the second one and the one without Slurm."""
+    place = 16 * int(SLOT or 0)
+    if NUMBER:
+        return (f"10.{210 + 10 * NUMBER + kind}.{place}.0/20" for kind in range(3))
+    return iter((f"198.18.{place}.0/20", f"198.18.{128 + place}.0/20", f"10.209.{place}.0/20"))
+
+
+FILES = {FIRST: "site.yml", SECOND: "second.yml", LAB: "lab.yml"}
+SITES = {name: _site(name, file, subnet) for (name, file), subnet in zip(FILES.items(), _subnets())}
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,6 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float, pause: 
 
 def host_state() -> dict[str, str]:
     """What a cluster may change on this host: links, rules, sysctls, mounts."""
-    sysctls = ("net/ipv4/ip_forward", "fs/inotify/max_user_instances")
     links = (p.name for p in Path("/sys/class/net").iterdir())
     rules = process.run(["nft", "list", "tables"]).out.splitlines()
     mounts = Path("/proc/mounts").read_text().splitlines()
@@ -168,7 +178,7 @@ def host_state() -> dict[str, str]:
         "links": "\n".join(sorted(filter(_is_ours, links))),
         "rules": "\n".join(filter(_is_ours, rules)),
         "mounts": "\n".join(filter(_is_ours, mounts)),
-        **{name: Path("/proc/sys", name).read_text() for name in sysctls},
+        **tracks.settings(),
     }
 
 
@@ -178,8 +188,39 @@ def _is_ours(line: str) -> bool:
 
 @pytest.fixture(scope="session")
 def before() -> dict[str, str]:
-    """The host's state before any cluster was made."""
-    return host_state()
+    """The host's state before any cluster was made, by whichever track of this lane."""
+    return {**host_state(), **json.loads(os.environ.get(tracks.BEFORE, "{}"))}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse to use clusters that another run uses; `host_alone` waits for these locks."""
+    if session.config.option.collectonly:
+        return
+    running = lock.hold(_running(TRACK), 0)
+    try:
+        running.__enter__()
+    except BusyError as exc:
+        pytest.exit(f"another run uses {FIRST}: {exc}; take another KIWI_TEST_SLOT", pytest.ExitCode.USAGE_ERROR)
+    session.config.add_cleanup(lambda: running.__exit__(None, None, None))
+
+
+def _running(track: str) -> Path:
+    return LOCKS / f"kiwi-test-{SLOT}{track}.lock"
+
+
+@pytest.fixture
+def host_shared() -> Iterator[None]:
+    """For a test that changes or compares what all clusters of this host share: one at a time, of all lanes."""
+    with lock.hold(LOCKS / "kiwi-test-host.lock", 300):
+        yield
+
+
+@pytest.fixture
+def host_alone() -> None:
+    """For a test that no other cluster of this lane may be there for: it waits for the end of all other tracks."""
+    for other in tracks.TRACKS.keys() - {TRACK}:
+        with lock.hold(_running(other), 1200):
+            pass
 
 
 def _cluster(name: str) -> Iterator[Cluster]:

@@ -14,7 +14,7 @@ from tests.contract.slurm.test_conf import own_site, render, site
 from tests.contract.test_untouched import RISKY
 
 
-def test_other_lanes_leave_running_machines_untouched(cluster: Cluster) -> None:
+def test_other_lanes_leave_running_machines_untouched(cluster: Cluster, host_shared: None) -> None:
     cluster.rest()
     before = host_state(), cluster.instances(), cluster.slurm()
     environment = {name: value for name, value in os.environ.items() if name not in (lanes.MARK, "KIWI_ROOT")}

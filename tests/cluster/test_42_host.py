@@ -15,7 +15,7 @@ SETTING = Path("/proc/sys/fs/inotify/max_user_instances")
 BOOTED = "systemctl show --property=UserspaceTimestampMonotonic"
 
 
-def test_bin_up_heals_the_host_under_running_machines(cluster: Cluster) -> None:
+def test_bin_up_heals_the_host_under_running_machines(cluster: Cluster, host_shared: None) -> None:
     before, setting = cluster.instances(), int(SETTING.read_text())
     booted = cluster.ssh("root@login", BOOTED).out
     table = process.run(["nft", "list", "table", "ip", f"kiwi-{cluster.name}"]).out

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests import tracks
 from tests.cluster.conftest import Cluster, host_state, wait_for
 
-SETTINGS = ("net/ipv4/ip_forward", "fs/inotify/max_user_instances")
 
-
-def test_down_of_one_leaves_the_other(cluster: Cluster, second: Cluster) -> None:
+def test_down_of_one_leaves_the_other(cluster: Cluster, second: Cluster, host_shared: None) -> None:
     before, machines = host_state(), cluster.instances()
     with cluster.child("alice@login", "srun -w cpu-1 sh -c 'sleep 15; hostname'") as job:
         wait_for("the job runs", lambda: cluster.slurm()["cpu-1"] in {"allocated", "mixed"}, 60)
@@ -22,7 +21,7 @@ def test_down_of_one_leaves_the_other(cluster: Cluster, second: Cluster) -> None
     assert second.name not in after["links"] + after["rules"]
     assert f"kw-{cluster.name}" in after["links"]
     assert f"table ip kiwi-{cluster.name}" in after["rules"]
-    assert {name: after[name] for name in SETTINGS} == {name: before[name] for name in SETTINGS}
+    assert {name: after[name] for name in tracks.SETTINGS} == {name: before[name] for name in tracks.SETTINGS}
     for record in (cluster.clusterdir.parents[1] / "host").iterdir():
         users = [line.split()[1] for line in record.read_text().splitlines() if line.startswith("cluster ")]
         assert cluster.name in users

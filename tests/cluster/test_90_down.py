@@ -17,7 +17,7 @@ def strays(cluster: Cluster) -> list[str]:
     return found
 
 
-def test_down_keeps_the_data_and_nothing_else(cluster: Cluster, before: dict[str, str]) -> None:
+def test_down_keeps_the_data_and_nothing_else(cluster: Cluster, before: dict[str, str], host_alone: None) -> None:
     cluster.ssh("alice@login", "echo kept >~/kept.txt")
     cluster.command("down")
     assert host_state() == before
@@ -34,7 +34,7 @@ def test_up_again_has_the_same_data_and_host_ca(cluster: Cluster) -> None:
     assert (cluster.clusterdir / "ca/host_ca.pub").read_text() == authority
 
 
-def test_down_all_leaves_nothing(cluster: Cluster, before: dict[str, str]) -> None:
+def test_down_all_leaves_nothing(cluster: Cluster, before: dict[str, str], host_alone: None) -> None:
     cluster.command("down", "--all")
     assert not cluster.clusterdir.exists()
     assert host_state() == before
