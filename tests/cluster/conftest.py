@@ -3,8 +3,8 @@
 `cluster` (ktest) serves nearly all tests; `second` (ktwo) is made where a test first asks for it; klab,
 two machines without Slurm, is one module's own. KIWI_KEEP=1 keeps them (and their images) for the
 next run. KIWI_TEST_SLOT=1 to 3 gives them names and subnets of their own (k1test, k1two, k1lab), so
-that lanes of several checkouts run side by side; so does each track of a lane (tests/tracks.py; the first one
-has these names, the second one kbtest and k1btest).
+that lanes of several checkouts run side by side. Each track of a lane (tests/tracks.py) but the first one
+has its own, too: kbtest, k1btest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOCKS = Path("/run/lock")
 
 
 def _site(name: str, file: str, subnet: str) -> Path:
-    """The site file of a cluster; in a slot or a later track a copy with its own name and subnet."""
+    """The site file of a cluster; in a slot, or in another track than the first one, a copy of its own."""
     shipped = REPO / "tests" / "cluster" / file
     if not SLOT and not NUMBER:
         return shipped
