@@ -26,8 +26,8 @@ def test_the_worker_killed_in_an_apply(cluster: Cluster) -> None:
         wait_for("a machine is being made", lambda: "cpu-3" in names.read_text(), 60, pause=0.02)
         os.kill(worker(cluster), signal.SIGKILL)
         restart(cluster)
-        out, _ = job.communicate(timeout=240)
-    assert len(set(out.split())) == 3
+        out, err = job.communicate(timeout=240)
+    assert len(set(out.split())) == 3, err
     wait_for("back to the start", cluster.asleep, 180)
     assert set(cluster.instances()) == {"login", "cpu-1", "lab-1", "lab-2"}
 
@@ -40,8 +40,8 @@ def test_the_control_side_stopped_for_a_while(cluster: Cluster) -> None:
         wait_for("Slurm asks", lambda: cluster.ssh("root@login", spool).out, 60)
         assert job.poll() is None
         restart(cluster)
-        out, _ = job.communicate(timeout=240)
-    assert len(set(out.split())) == 3
+        out, err = job.communicate(timeout=240)
+    assert len(set(out.split())) == 3, err
 
 
 def running(cluster: Cluster) -> bool:
