@@ -199,8 +199,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     running = lock.hold(_running(TRACK), 0)
     try:
         running.__enter__()
-    except BusyError as exc:
-        pytest.exit(f"another run uses {FIRST}: {exc}; take another KIWI_TEST_SLOT", pytest.ExitCode.USAGE_ERROR)
+    except BusyError:
+        pytest.exit(f"another run uses {FIRST}; wait for its end, or take another KIWI_TEST_SLOT", 4)
     session.config.add_cleanup(lambda: running.__exit__(None, None, None))
 
 
