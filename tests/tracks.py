@@ -55,6 +55,7 @@ TRACKS: dict[str, tuple[str, ...]] = {
         "test_46_guards.py",
         "test_47_failures.py",
         "test_48_edits.py",
+        "test_49_resize.py",
     ),
 }
 
