@@ -83,9 +83,8 @@ def _join(thread: threading.Thread) -> None:
 
 def _run(name: str, arguments: list[str], environment: dict[str, str], codes: dict[str, int]) -> None:
     """One track's pytest to its end, its lines to our standard output."""
-    argv = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{name}", *arguments]
-    for file in missing(name):
-        argv.append(f"--ignore={FOLDER / file}")
+    apart = [f"--ignore={FOLDER / file}" for file in missing(name)]
+    argv = [sys.executable, "-m", "pytest", "-v", "-o", f"cache_dir=.pytest_cache/{name}", *arguments, *apart]
     reader, writer = os.pipe()
     child = process.start(argv, stdout=writer, stderr=writer, env={**environment, TRACK: name, "PYTHONUNBUFFERED": "1"})
     os.close(writer)
