@@ -28,8 +28,7 @@ from bench.cluster import (
     shrink,
 )
 from kiwi.common import process
-from reconfigure.clusterdir import files
-from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.nodeset import load_nodeset, wish, wished
 from reconfigure.rounds import playbook, wait_ssh
 from reconfigure.ssh import authority
 from reconfigure.terraform import client as terraform
@@ -71,8 +70,7 @@ def original(name: str) -> None:
     """The original's way: apply everything, wait, configure everything."""
     nodeset = load_nodeset(HOME.nodeset)
     authority.make_identity(HOME, nodeset[name])  # the machine cannot be made without
-    wanted = sorted({*files.read_json(HOME.names)["nodes"], name})
-    files.write_json(HOME.names, {"nodes": wanted})
+    wish(HOME, {*wished(HOME), name}, nodeset)
     settings = {**playbook.environment(HOME), **terraform.SETTINGS}
     apply = [*terraform.binary(), "apply", "-auto-approve", "-input=false", "-no-color"]
     process.run(apply, cwd=HOME.local, env=settings, timeout=600)

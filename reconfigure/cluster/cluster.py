@@ -10,7 +10,7 @@ from dataclasses import replace
 from reconfigure.cluster import bookings
 from reconfigure.clusterdir import files, lock
 from reconfigure.clusterdir import sizes as sizes_file
-from reconfigure.clusterdir.nodeset import load_nodeset
+from reconfigure.clusterdir.nodeset import load_nodeset, wished
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown, sizes
@@ -74,8 +74,7 @@ class Cluster:
         return any(node.role == "booking" for node in self.nodeset.values())
 
     def _written(self) -> frozenset[str]:
-        path = self.clusterdir.names
-        return frozenset(files.read_json(path)["nodes"]) if path.exists() else frozenset()
+        return frozenset(wished(self.clusterdir))
 
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return those of the names that are Slurm's nodes."""

@@ -41,12 +41,12 @@ class ClusterDir:
 
     @property
     def variables(self) -> Path:
-        """Terraform's cluster, nodeset and images."""
+        """Terraform's cluster and images."""
         return self.local / "cluster.auto.tfvars.json"
 
     @property
     def names(self) -> Path:
-        """The nodes that Terraform is told shall exist."""
+        """The nodes that Terraform is told shall exist, and their records (nodeset.py)."""
         return self.local / "nodes.auto.tfvars.json"
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 
 from kiwi.common import hostlist
 from reconfigure.clusterdir import files, lock, sizes
+from reconfigure.clusterdir.nodeset import wish, wished
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
 from reconfigure.model.node import Node, parse_node
@@ -159,14 +160,11 @@ def _variables(clusterdir: ClusterDir, site: Site, nodeset: dict[str, Node]) -> 
     """Write Terraform's variables and make terraform/local ready."""
     values: dict[str, Any] = {
         "cluster": {"name": clusterdir.cluster, "home": str(clusterdir.path), "subnet": site.subnet},
-        "nodeset": {name: node.data() for name, node in nodeset.items()},
         "images": catalogue.current(clusterdir.root, site, _before(clusterdir).get("images", {})),
     }
-    changed = files.write_json(clusterdir.variables, values)
-    if not clusterdir.names.exists():
-        changed = files.write_json(clusterdir.names, {"nodes": []})
+    changes = [files.write_json(clusterdir.variables, values), wish(clusterdir, wished(clusterdir), nodeset)]
     Terraform(clusterdir.local, lock.environment(clusterdir)).init()
-    return changed
+    return any(changes)
 
 
 def _before(clusterdir: ClusterDir) -> dict[str, Any]:
@@ -183,14 +181,15 @@ def refresh_images(clusterdir: ClusterDir, site: Site) -> None:
 
 def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
     """Raise SiteError if a machine that is there would get another address."""
-    before = _before(clusterdir).get("nodeset", {})
+    before = files.read_json(clusterdir.nodeset)["nodes"] if clusterdir.nodeset.exists() else {}
     state = Terraform(clusterdir.local, lock.environment(clusterdir)).instances()
     moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
     if moved:
         raise SiteError(
             [
                 f"subnet, partitions: {hostlist.fold(moved)} would get another address while running; needs the same "
-                "subnet and order of partitions as before (new ones at the end), or bin/down first"
+                "subnet and order of partitions as before (new ones at the end), each within its block of addresses "
+                "(1024, 2048, 4096 …, more than max_nodes), or bin/down first"
             ]
         )
 

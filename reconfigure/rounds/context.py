@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import files, journal
+from reconfigure.clusterdir import journal, nodeset
 from reconfigure.model.request import Request
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
@@ -96,5 +96,4 @@ class Context:
 
     def write_names(self, names: Iterable[str]) -> None:
         """Tell Terraform which nodes shall exist."""
-        known = set(names) & self.cluster.nodeset.keys()
-        files.write_json(self.cluster.clusterdir.names, {"nodes": sorted(known)})
+        nodeset.wish(self.cluster.clusterdir, names, self.cluster.nodeset)

@@ -107,15 +107,15 @@ class Partition(Keys):
     min_nodes: int = Field(
         default=0,
         ge=0,
-        le=1023,
+        le=rules.MOST_NODES,
         title="So many are always up.",
         description="a whole number from 0 to max_nodes, such as 1",
     )
     max_nodes: int = Field(
         ge=1,
-        le=1023,
+        le=rules.MOST_NODES,
         title="A Slurm partition grows to so many for its queue.",
-        description="a whole number from 1 to 1023, such as 4",
+        description=f"a whole number from 1 to {rules.MOST_NODES}, such as 4",
     )
     image: ImageName = Field(title="A key of images.")
     flavor: FlavorName = Field(title="A key of flavors.")
@@ -188,7 +188,7 @@ class SiteData(Keys):
     )
     provider: str = Field(title="Who makes the machines.")
     subnet: Annotated[str, only(rules.network)] = Field(
-        title="Addresses of all machines; each partition has a block of 1024 in it.",
+        title="Addresses of all machines; each partition has a block of 1024 in it, or more.",
         description="a private IPv4 network (10/8, 172.16/12, 192.168/16 or 198.18/15) without host bits, "
         "such as 198.18.0.0/16",
     )

@@ -14,6 +14,7 @@ from reconfigure.site import releases, slurm_conf
 from reconfigure.site.faults import Faults
 
 NETWORKS = tuple(ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"))
+MOST_NODES = 16000  # of a partition
 PARENT = "root or an account above it in the list"
 
 
@@ -54,18 +55,25 @@ def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
     for index, part in enumerate(listed):
         where = f"partitions[{index}]"
         references(faults, where, part, good)
-        if part.get("min_nodes", 0) > part.get("max_nodes", 1023):
+        if part.get("min_nodes", 0) > part.get("max_nodes", MOST_NODES):
             faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
+
+
+def block(max_nodes: int) -> int:
+    """Return how many addresses a partition of this size has: a power of two, at least 1024."""
+    return 1 << max(10, max_nodes.bit_length())
 
 
 def subnet_fits(faults: Faults, good: Mapping[str, Any]) -> None:
     """Have the last node's number lie in the subnet, below its broadcast address (docs/seams.md, section 1)."""
     net = network(good.get("subnet"))
     listed = good.get("partitions", [])
-    last = 1024 * len(listed) + listed[-1].get("max_nodes", 1) if listed else 10  # the login node
+    sizes = [part.get("max_nodes", 1) for part in listed]
+    last = 1024 + sum(map(block, sizes[:-1])) + sizes[-1] if sizes else 10  # the login node
     if net is not None and last > net.num_addresses - 2:
         prefix = 32 - (last + 1).bit_length()
-        needs = f"a network of at least /{prefix} for these partitions, such as 198.18.0.0/16"
+        good_one = "198.18.0.0/16" if prefix >= 16 else "10.0.0.0/8"
+        needs = f"a network of at least /{prefix} for these partitions, such as {good_one}"
         faults.add("subnet", good["subnet"], needs)
 
 

@@ -243,12 +243,13 @@ def lines(path: Path, child: process.Child[str], seconds: float = math.inf) -> I
 def check(changes: Iterable[Change], made: Iterable[str], removed: Iterable[str]) -> None:
     """Raise TerraformError if a plan does anything that was not asked for.
 
-    `made` may be created, `removed` destroyed; a node that is replaced is in both.
+    `made` may be created, `removed` destroyed; a node that is replaced is in both, and must be there afterwards.
     """
     may = {"create": set(made), "delete": set(removed)}
     for change in changes:
+        ends = change.node in may["create"] and "create" not in change.actions
         for action in change.actions:
-            if change.node is None or change.node not in may.get(action, ()):
+            if change.node is None or change.node not in may.get(action, ()) or ends:
                 raise TerraformError(
                     f"refused: Terraform would {action} {change.address}, which nobody asked for",
                     hint="look with `terraform plan` in the cluster's terraform/local folder",

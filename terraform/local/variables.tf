@@ -21,7 +21,7 @@ variable "cluster" {
 }
 
 variable "nodeset" {
-  description = "All nodes that may ever exist, by name: the output of ../nodeset."
+  description = "Records of the nodes that shall exist, by name, out of the output of ../nodeset; others may be there and mean nothing."
   type = map(object({
     name      = string
     role      = string

@@ -16,10 +16,10 @@ variable "subnet" {
   # The broadcast address is no address for a machine, hence the 2.
   validation {
     condition = try(
-      max(10, [for index, p in var.partitions : 1024 * (index + 1) + p.max_nodes]...)
+      max(10, [for index, p in var.partitions : local.begins[index] + p.max_nodes]...)
       <= pow(2, 32 - tonumber(split("/", var.subnet)[1])) - 2,
     true)
-    error_message = "subnet: found \"${var.subnet}\", too small: each partition has a block of 1024 addresses, and the last node of partition \"${try(var.partitions[length(var.partitions) - 1].name, "")}\" needs number ${try(1024 * length(var.partitions) + var.partitions[length(var.partitions) - 1].max_nodes, 10)}; a good value is 198.18.0.0/16."
+    error_message = "subnet: found \"${var.subnet}\", too small: each partition has a block of at least 1024 addresses, and the last node of partition \"${try(var.partitions[length(var.partitions) - 1].name, "")}\" needs number ${try(local.begins[length(var.partitions) - 1] + var.partitions[length(var.partitions) - 1].max_nodes, 10)}; a good value is 198.18.0.0/16, or 10.0.0.0/8 where that is too small."
   }
 }
 
@@ -64,10 +64,10 @@ variable "partitions" {
   }))
   nullable = false
 
-  # The longest node name is NAME-1023, and a host name has at most 63 characters.
+  # The longest node name is NAME-16000, and a host name has at most 63 characters.
   validation {
-    condition     = alltrue([for p in var.partitions : can(regex("^[a-z]([a-z0-9-]{0,56}[a-z0-9])?$", p.name))])
-    error_message = "partitions: name: found ${join(", ", [for p in var.partitions : "\"${p.name}\"" if !can(regex("^[a-z]([a-z0-9-]{0,56}[a-z0-9])?$", p.name))])}; needs 1 to 58 lower-case letters, digits and inner dashes, beginning with a letter, such as cpu."
+    condition     = alltrue([for p in var.partitions : can(regex("^[a-z]([a-z0-9-]{0,55}[a-z0-9])?$", p.name))])
+    error_message = "partitions: name: found ${join(", ", [for p in var.partitions : "\"${p.name}\"" if !can(regex("^[a-z]([a-z0-9-]{0,55}[a-z0-9])?$", p.name))])}; needs 1 to 57 lower-case letters, digits and inner dashes, beginning with a letter, such as cpu."
   }
 
   # `all` and `default` mean something else to kiwi and in slurm.conf.
@@ -87,8 +87,8 @@ variable "partitions" {
   }
 
   validation {
-    condition     = alltrue([for p in var.partitions : p.max_nodes >= 1 && p.max_nodes <= 1023 && floor(p.max_nodes) == p.max_nodes])
-    error_message = "partitions: max_nodes: found ${join(", ", [for p in var.partitions : "${p.max_nodes} (${p.name})" if !(p.max_nodes >= 1 && p.max_nodes <= 1023 && floor(p.max_nodes) == p.max_nodes)])}; needs a whole number from 1 to 1023, such as 4."
+    condition     = alltrue([for p in var.partitions : p.max_nodes >= 1 && p.max_nodes <= 16000 && floor(p.max_nodes) == p.max_nodes])
+    error_message = "partitions: max_nodes: found ${join(", ", [for p in var.partitions : "${p.max_nodes} (${p.name})" if !(p.max_nodes >= 1 && p.max_nodes <= 16000 && floor(p.max_nodes) == p.max_nodes)])}; needs a whole number from 1 to 16000, such as 4."
   }
 
   validation {

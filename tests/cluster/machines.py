@@ -37,11 +37,9 @@ class Machines:
         (folder / "terraform").mkdir(parents=True)
         made = cls(folder, Module.copy("local", folder / "terraform"), LocalProvider(folder, CLUSTER, SUBNET, root))
         made._keys()
-        record = {"partition": "p", "image": "x", "flavor": "small", "features": []}
         made.module.write(
             "cluster.auto.tfvars.json",
             cluster={"name": CLUSTER, "home": str(folder), "subnet": SUBNET},
-            nodeset={n: {**record, "name": n, "role": NODES[n][0], "address": address(n)} for n in NODES},
             images={"x": {"path": str(image), "hash": "h1"}},
         )
         made.module.run("init", "-input=false")
@@ -71,7 +69,9 @@ class Machines:
 
     def apply(self, *nodes: str, replace: str = "", check: bool = True) -> process.Result:
         """Make exactly these nodes exist."""
-        self.module.write("nodes.auto.tfvars.json", nodes=nodes)
+        record = {"partition": "p", "image": "x", "flavor": "small", "features": []}
+        records = {n: {**record, "name": n, "role": NODES[n][0], "address": address(n)} for n in nodes}
+        self.module.write("nodes.auto.tfvars.json", nodes=nodes, nodeset=records)
         options = [f'-replace=module.node["{replace}"].terraform_data.machine'] if replace else []
         return self.module.run("apply", "-auto-approve", "-input=false", *options, check=check)
 

@@ -31,23 +31,26 @@ def spoil(cluster: Cluster) -> Iterator[Spoil]:
     """Have a node made from a copy of its image, changed by a function; put right in the end."""
     cluster.rest()
     clusterdir = ClusterDir(ROOT, cluster.name)
-    before = clusterdir.variables.read_text()
+    before = {path: path.read_text() for path in (clusterdir.variables, clusterdir.nodeset)}
     copy = clusterdir.path / "run" / "spoiled"
 
     def change(node: str, harm: Callable[[Path], None]) -> None:
-        variables: dict[str, Any] = json.loads(before)
-        record = variables["nodeset"][node]
+        variables: dict[str, Any] = json.loads(before[clusterdir.variables])
+        nodeset: dict[str, Any] = json.loads(before[clusterdir.nodeset])
+        record = nodeset["nodes"][node]
         image = variables["images"][record["image"]]
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
-        process.run(["cp", "-al", f"{image['path']}/root", str(copy)])
+        process.run(["cp", "-al", f"{image['path']}/root", f"{image['path']}/image.json", str(copy)])
         harm(copy / "root")
         variables["images"]["spoiled"] = {**image, "path": str(copy)}
         record["image"] = "spoiled"
         files.write_json(clusterdir.variables, variables)
+        files.write_json(clusterdir.nodeset, nodeset)
 
     yield change
-    clusterdir.variables.write_text(before)
+    for path, text in before.items():
+        path.write_text(text)
     shutil.rmtree(copy, ignore_errors=True)
 
 
@@ -129,9 +132,9 @@ def test_one_that_fails_again_is_left_alone_until_it_is_mended(cluster: Cluster,
     wait_for("it is drained", lambda: cooldown.MARK in reason(cluster, "cpu-4"), 60)
     assert "munge" in reason(cluster, "cpu-4")
     assert cluster.slurm()["cpu-4"] in {"drained~", "draining~"}
-    variables = json.loads(clusterdir.variables.read_text())
-    variables["nodeset"]["cpu-4"]["image"] = variables["nodeset"]["cpu-3"]["image"]
-    files.write_json(clusterdir.variables, variables)
+    nodeset = json.loads(clusterdir.nodeset.read_text())
+    nodeset["nodes"]["cpu-4"]["image"] = nodeset["nodes"]["cpu-3"]["image"]
+    files.write_json(clusterdir.nodeset, nodeset)
     cluster.command("reconfigure", "resume", "cpu-4")
     assert "cpu-4" not in cooldown.read(clusterdir)
     assert cluster.ssh("alice@login", "srun -w cpu-4 hostname", timeout=180).out.strip() == "cpu-4"

@@ -64,6 +64,47 @@ run "keeps_addresses_when_a_partition_grows" {
   }
 }
 
+run "gives_a_partition_of_more_nodes_a_bigger_block" {
+  command = plan
+
+  variables {
+    partitions = [
+      { name = "cpu", scheduler = "slurm", min_nodes = 0, max_nodes = 4000, image = "debian13", flavor = "small", features = [] },
+      { name = "lab", scheduler = "booking", min_nodes = 2, max_nodes = 2, image = "debian13", flavor = "small", features = [] },
+    ]
+  }
+  assert {
+    condition = (
+      output.nodeset["cpu-1"].address == "198.18.4.1" && output.nodeset["cpu-1000"].address == "198.18.7.232" &&
+      output.nodeset["cpu-4000"].address == "198.18.19.160" && output.nodeset["lab-2"].address == "198.18.20.2"
+    )
+    error_message = "an address is another one"
+  }
+  assert {
+    condition     = length(output.nodeset) == 4003
+    error_message = "there are ${length(output.nodeset)} nodes"
+  }
+  assert {
+    condition     = length(distinct([for node in output.nodeset : node.address])) == length(output.nodeset)
+    error_message = "two nodes have the same address"
+  }
+}
+
+run "keeps_all_addresses_when_a_partition_grows_within_its_block" {
+  command = plan
+
+  variables {
+    partitions = [
+      { name = "cpu", scheduler = "slurm", min_nodes = 0, max_nodes = 4095, image = "debian13", flavor = "small", features = [] },
+      { name = "lab", scheduler = "booking", min_nodes = 2, max_nodes = 2, image = "debian13", flavor = "small", features = [] },
+    ]
+  }
+  assert {
+    condition     = output.nodeset["cpu-4000"].address == "198.18.19.160" && output.nodeset["lab-2"].address == "198.18.20.2"
+    error_message = "an address moved"
+  }
+}
+
 run "takes_a_small_subnet_that_holds_all" {
   command = plan
   variables {

@@ -100,7 +100,7 @@ run "refuses_no_nodes" {
 run "refuses_a_partition_that_overlaps_the_next_block" {
   command = plan
   variables {
-    partitions = [{ name = "cpu", scheduler = "slurm", min_nodes = 1, max_nodes = 1024, image = "debian13", flavor = "small", features = [] }]
+    partitions = [{ name = "cpu", scheduler = "slurm", min_nodes = 1, max_nodes = 16001, image = "debian13", flavor = "small", features = [] }]
   }
   expect_failures = [var.partitions]
 }

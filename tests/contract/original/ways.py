@@ -224,10 +224,9 @@ def _nodeset(clusterdir: ClusterDir) -> None:
 
 
 def _images(clusterdir: ClusterDir, digest: str) -> None:
-    nodes = files.read_json(clusterdir.nodeset)["nodes"]
     cluster = {"name": "kiwi", "home": str(clusterdir.path), "subnet": "198.18.0.0/16"}
     images = {"i": {"path": "/nowhere", "hash": digest}}
-    files.write_json(clusterdir.variables, {"cluster": cluster, "nodeset": nodes, "images": images})
+    files.write_json(clusterdir.variables, {"cluster": cluster, "images": images})
 
 
 def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:

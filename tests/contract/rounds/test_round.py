@@ -15,7 +15,8 @@ import pytest
 
 from kiwi.common.process import CommandError
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal
+from reconfigure.clusterdir import journal, nodeset
+from reconfigure.clusterdir.nodeset import wish
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.model.request import Request
@@ -39,6 +40,35 @@ def test_made_then_removed(with_login: Cluster) -> None:
     do(with_login, {"cpu-1": "suspend"})
     assert made(with_login) == {"login", "cpu-2"}
     assert not with_login.clusterdir.identity("cpu-1").exists()
+
+
+def test_terraform_is_given_the_records_of_wanted_nodes_alone(with_login: Cluster) -> None:
+    do(with_login, {"cpu-1": "resume"})
+    told = json.loads(with_login.clusterdir.names.read_text())
+    assert told == {
+        "nodes": ["cpu-1", "login"],
+        "nodeset": {name: with_login.nodeset[name].data() for name in ("cpu-1", "login")},
+    }
+
+
+def test_a_node_that_vanished_from_the_input_is_not_removed_by_that(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever wrote the wish without it: Terraform would remove it beside a target, and the saved plan is refused."""
+    do(with_login, {"cpu-1": "resume"})
+    before = with_login.terraform.instances()["cpu-1"]
+    monkeypatch.setattr(nodeset, "wish", lambda clusterdir, names, known: wish(clusterdir, {*names} - {"cpu-1"}, known))
+    outcome = do(with_login, {"cpu-2": "resume"})
+    assert 'Terraform would delete module.node["cpu-1"]' in outcome.failed["cpu-2"]
+    assert with_login.terraform.instances()["cpu-1"] == before
+
+
+def test_what_left_the_nodeset_keeps_its_record_in_the_wish(with_login: Cluster) -> None:
+    """`terraform apply` by hand must not remove a node that only waits until its job has ended."""
+    do(with_login, {"cpu-1": "resume"})
+    left = {name: node for name, node in with_login.nodeset.items() if name != "cpu-1"}
+    assert not wish(with_login.clusterdir, {"login", "cpu-1"}, left)
+    assert not with_login.terraform.plan(["login", "cpu-1"])
 
 
 def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,7 @@ ADDRESS = 'module.node["a"].terraform_data.machine'
         pytest.param(Change(ADDRESS, ("delete",)), ["a"], [], id="removes what shall be made"),
         pytest.param(Change(ADDRESS, ("delete", "create")), ["a"], [], id="replaces what shall be made"),
         pytest.param(Change(ADDRESS, ("update",)), ["a"], ["a"], id="changes in place"),
+        pytest.param(Change(ADDRESS, ("delete",)), ["a"], ["a"], id="removes what shall be replaced"),
         pytest.param(Change("terraform_data.bridge", ("create",)), ["a"], ["a"], id="no node's"),
     ],
 )

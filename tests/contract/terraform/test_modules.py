@@ -77,7 +77,11 @@ def partition(**change: object) -> dict[str, object]:
         ({"partitions": [PARTITION, PARTITION]}, ('partitions: name: found "cpu" 2 times', "cpu and lab")),
         (partition(scheduler="pbs"), ('partitions: scheduler: found "pbs" (cpu)', "slurm or booking")),
         (partition(min_nodes=5), ("partitions: min_nodes: found 5 (cpu, max_nodes 4)", "such as 1")),
-        (partition(max_nodes=1024), ("partitions: max_nodes: found 1024 (cpu)", "1 to 1023, such as 4")),
+        (partition(max_nodes=16001), ("partitions: max_nodes: found 16001 (cpu)", "1 to 16000, such as 4")),
+        (
+            {"subnet": "198.18.0.0/20", **partition(max_nodes=4000)},
+            ('subnet: found "198.18.0.0/20", too small', '"cpu" needs number 5024', "10.0.0.0/8 where"),
+        ),
         (partition(image="x"), ('partitions: image: found "x" (cpu)', "debian13")),
         (partition(flavor="x"), ('partitions: flavor: found "x" (cpu)', "small")),
         (partition(features=["a,b"]), ('partitions: features: found "a,b"', "such as fast")),

@@ -48,22 +48,22 @@ CASES = [
 
 
 class World(NamedTuple):
-    """A home with nodes a, b and c in the nodeset, and the provider's module in it."""
+    """A home, and the provider's module in it."""
 
     clusterdir: Path
     module: Module
     provider: Provider
 
     def wish(self, *nodes: str) -> None:
-        self.module.write("nodes.auto.tfvars.json", nodes=nodes)
+        record = {"role": "slurm", "partition": "p", "image": "debian13", "flavor": "small", "features": []}
+        records = {n: {**record, "name": n, "address": f"198.18.202.{ord(n)}"} for n in nodes}
+        self.module.write("nodes.auto.tfvars.json", nodes=nodes, nodeset=records)
 
     def image(self, digest: str) -> None:
         """Write cluster.auto.tfvars.json as the driver does."""
-        record = {"role": "slurm", "partition": "p", "image": "debian13", "flavor": "small", "features": []}
         self.module.write(
             "cluster.auto.tfvars.json",
             cluster={"name": "tb", "home": str(self.clusterdir), "subnet": "198.18.202.0/24"},
-            nodeset={n: {**record, "name": n, "address": f"198.18.202.{ord(n)}"} for n in "abc"},
             images={"debian13": {"path": f"/images/{digest}", "hash": digest}},
         )
 
@@ -136,10 +136,10 @@ def test_a_new_image_matters_to_the_targeted_node_only(world: World) -> None:
 
 
 def test_an_image_that_is_not_baked_stops_no_other_node(world: World) -> None:
-    values = json.loads((world.module.path / "cluster.auto.tfvars.json").read_text())
-    values["nodeset"]["b"]["image"] = "debian12"
-    world.module.write("cluster.auto.tfvars.json", **values)
     world.wish("a", "b")
+    values = json.loads((world.module.path / "nodes.auto.tfvars.json").read_text())
+    values["nodeset"]["b"]["image"] = "debian12"
+    world.module.write("nodes.auto.tfvars.json", **values)
     world.apply(f"-target={address('a')}")
     assert set(world.module.instances()) == {address("a")}
     assert "image of node b" in world.apply(f"-target={address('b')}", check=False)

@@ -79,6 +79,8 @@ def test_the_shipped_data_is_sound() -> None:
         ({"subnet": "8.8.0.0/16"}, "subnet", "'8.8.0.0/16'"),
         ({"subnet": "10.0.0.1/16"}, "subnet", "'10.0.0.1/16'"),
         ({"subnet": "10.0.0.0/22"}, "subnet", "'10.0.0.0/22'"),
+        ({"subnet": "10.0.0.0/19", "partitions": partition(max_nodes=10000)}, "subnet", "/18"),
+        ({"partitions": partition(max_nodes=16001)}, "partitions[0].max_nodes", "16000"),
         ({"images": {"debian13": {"release": "sid"}}}, "images.debian13.release", "'sid'"),
         ({"images": {"debian13": {"release": "trixie", "packages": ["a b"]}}}, "images.debian13.packages", "['a b']"),
         ({"images": {"debian13": {"release": "trixie", "packages": "htop"}}}, "images.debian13.packages", "'htop'"),
