@@ -13,7 +13,7 @@ end
 # The last name of a list such as cpu-1,cpu-2.
 function _reconfigure_nodes
   set -l before (string match -r '^.*,' -- (commandline -ct))
-  set -l names 'import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")'
+  set -l names 'import json, sys; home = json.load(sys.stdin)["variables"]["cluster_home"]; print(*json.load(open(home + "/nodeset.json"))["nodes"], sep="\n")'
   for name in (_reconfigure_ask inventory | python3 -I -c $names 2>/dev/null | _reconfigure_plain)
     printf '%s\n' "$before$name"
   end

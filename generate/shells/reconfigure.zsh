@@ -13,7 +13,7 @@ _reconfigure_plain() {
 
 # The last name of a list such as cpu-1,cpu-2.
 _reconfigure_nodes() {
-  local names='import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")'
+  local names='import json, sys; home = json.load(sys.stdin)["variables"]["cluster_home"]; print(*json.load(open(home + "/nodeset.json"))["nodes"], sep="\n")'
   local -a found=(${(f)"$(_reconfigure_ask inventory | python3 -I -c $names 2>/dev/null | _reconfigure_plain)"})
   compset -P '*,'
   compadd "$@" -a found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +56,34 @@ def build(
         for group in (node.role, "nodes", f"partition_{node.partition}"):
             groups[group].append(node.name)
     variables = {
-        "nodeset": {name: node.data() for name, node in nodeset.items()},
+        "nodeset": {node.name: node.data() for node in nodeset.values() if node.name in state or node.role == "login"},
+        "addresses": addresses(nodeset.values()),
         "cluster_home": str(clusterdir.path),
         "kiwi_repo": str(REPO),
         "images_baked": dict(baked),
         "suspend_exc": suspend_exc,
     }
     return Inventory(hosts, {name: tuple(members) for name, members in groups.items()}, variables)
+
+
+def addresses(nodes: Iterable[Node]) -> dict[str, str]:
+    """Return the addresses of each partition's nodes in the order of their numbers, as one hostlist.
+
+    With it slurm.conf has one line for a partition, whatever its size.
+    """
+    numbers: dict[str, list[IPv4Address]] = {}
+    for node in sorted((node for node in nodes if node.partition), key=lambda node: int(node.name.rpartition("-")[2])):
+        numbers.setdefault(node.partition, []).append(IPv4Address(node.address))
+    return {partition: ",".join(_runs(found)) for partition, found in numbers.items()}
+
+
+def _runs(found: Sequence[IPv4Address]) -> Iterator[str]:
+    """Yield addresses that follow each other as one word: 198.18.4.[1-255]."""
+    for _, run in groupby(enumerate(map(int, found)), key=lambda item: (item[1] - item[0], item[1] >> 8)):
+        each = [number for _, number in run]
+        first, last = IPv4Address(each[0]), each[-1] & 0xFF
+        network, _, host = str(first).rpartition(".")
+        yield str(first) if len(each) == 1 else f"{network}.[{host}-{last}]"
 
 
 def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Mapping[str, Any]) -> dict[str, Any]:

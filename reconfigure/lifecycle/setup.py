@@ -16,6 +16,7 @@ from reconfigure.clusterdir import files, lock, sizes
 from reconfigure.clusterdir.nodeset import wish, wished
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
+from reconfigure.lifecycle import name_files
 from reconfigure.model.node import Node, parse_node
 from reconfigure.planning.sizes import pruned
 from reconfigure.site import releases, user_ids
@@ -52,6 +53,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
             user_ids.remember(clusterdir, site),
             authority.make_missing(clusterdir, site),
             _variables(clusterdir, site, nodeset),
+            name_files.write(clusterdir, nodeset.values()),
         ]
         users = [user.name for user in site.users]
         changes += [

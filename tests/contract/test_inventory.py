@@ -118,7 +118,8 @@ def test_ansible_reads_it(clusterdir: ClusterDir) -> None:
     assert set(found["_meta"]["hostvars"]) == {"cpu-1"}
     variables = found["_meta"]["hostvars"]["cpu-1"]
     assert variables["node"]["instance"] == "one"
-    assert variables["nodeset"] == NODES
+    assert variables["nodeset"] == {name: NODES[name] for name in ("login", "cpu-1")}
+    assert variables["addresses"] == {"cpu": "198.18.0.[11-12]", "lab": "198.18.0.13"}
     assert variables["release"] == releases.facts("trixie")
     assert variables["cluster_home"] == str(clusterdir.path)
     assert variables["kiwi_repo"] == str(REPO)

@@ -130,7 +130,7 @@ _reconfigure_match() {
 _reconfigure_nodes() {
   local before=${1%"${1##*,}"} line
   _reconfigure_ask inventory |
-    python3 -I -c 'import json, sys; print(*json.load(sys.stdin)["variables"]["nodeset"], sep="\n")' 2>/dev/null |
+    python3 -I -c 'import json, sys; home = json.load(sys.stdin)["variables"]["cluster_home"]; print(*json.load(open(home + "/nodeset.json"))["nodes"], sep="\n")' 2>/dev/null |
     _reconfigure_match "${1##*,}" | while IFS= read -r line; do printf '%s\n' "$before$line"; done
 }
 

@@ -25,29 +25,26 @@ SITE = {
     "accounting": False,
     "slurm_gate": True,
     "mpi": True,
-    "flavors": {"small": {"cpus": 1, "memory_mb": 512}, "big": {"cpus": 64, "memory_mb": 200000}},
+    "flavors": {
+        "small": {"cpus": 1, "memory_mb": 512},
+        "big": {"cpus": 64, "memory_mb": 200000, "features": ["a", "b"]},
+    },
     "partitions": [
         {"name": "cpu", "scheduler": "slurm", "min_nodes": 1, "max_nodes": 4, "flavor": "small"},
         {"name": "lab", "scheduler": "booking", "min_nodes": 2, "max_nodes": 2, "flavor": "small"},
-        {"name": "gpu", "scheduler": "slurm", "min_nodes": 0, "max_nodes": 2, "flavor": "big"},
+        {"name": "gpu", "scheduler": "slurm", "min_nodes": 0, "max_nodes": 2, "flavor": "big", "features": ["a"]},
     ],
 }
 
 
-def node(name: str, role: str, address: str, **more: object) -> dict[str, Any]:
-    return {"name": name, "role": role, "address": address, "flavor": "small", "features": [], **more}
-
-
 def site(release: str = "trixie") -> dict[str, Any]:
     """Values for the template: two Slurm partitions with a booking one between them."""
-    machines = [node("login", "login", "198.18.0.10")]
-    machines += [node(f"cpu-{n}", "slurm", f"198.18.4.{n}") for n in range(1, 5)]
-    machines += [node(f"lab-{n}", "booking", f"198.18.8.{n}") for n in range(1, 3)]
-    machines += [node(f"gpu-{n}", "slurm", f"198.18.12.{n}", flavor="big", features=["a", "b"]) for n in range(1, 3)]
     constants = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     plain = {key: constants[key] for key in ("_slurm_state", "_slurm_scripts")}
-    named = {machine["name"]: machine for machine in machines}
-    return {**copy.deepcopy(SITE), **plain, "nodeset": named, "release": releases.facts(release)}
+    named = {"login": {"name": "login", "address": "198.18.0.10"}}
+    addresses = {"cpu": "198.18.4.[1-4]", "lab": "198.18.8.[1-2]", "gpu": "198.18.12.[1-2]"}
+    facts = releases.facts(release)
+    return {**copy.deepcopy(SITE), **plain, "nodeset": named, "addresses": addresses, "release": facts}
 
 
 def own_site() -> dict[str, Any]:
@@ -71,9 +68,10 @@ def lines(text: str, key: str) -> list[str]:
 
 def test_every_slurm_node_is_named_with_its_address_and_size() -> None:
     found = lines(render(site()), "NodeName")
-    assert len(found) == 6
-    assert found[0] == "NodeName=cpu-1 NodeAddr=198.18.4.1 CPUs=1 RealMemory=512 State=CLOUD"
-    assert found[5] == "NodeName=gpu-2 NodeAddr=198.18.12.2 CPUs=64 RealMemory=200000 State=CLOUD Feature=a,b"
+    assert found == [
+        "NodeName=cpu-[1-4] NodeAddr=198.18.4.[1-4] CPUs=1 RealMemory=512 State=CLOUD",
+        "NodeName=gpu-[1-2] NodeAddr=198.18.12.[1-2] CPUs=64 RealMemory=200000 State=CLOUD Feature=a,b",
+    ]
 
 
 def test_the_first_slurm_partition_is_the_default() -> None:
@@ -104,8 +102,8 @@ def test_members_of_groups_change_it() -> None:
 def test_generic_resources_are_declared_three_times() -> None:
     text = render(own_site())
     assert lines(text, "GresTypes") == ["GresTypes=gpu,lscratch"]
-    assert [" Gres=" in line for line in lines(text, "NodeName")] == [False] * 4 + [True] * 2
-    assert lines(text, "NodeName")[5].endswith(" Feature=a,b Gres=gpu:tesla:2,lscratch:100G")
+    assert [" Gres=" in line for line in lines(text, "NodeName")] == [False, True]
+    assert lines(text, "NodeName")[1].endswith(" Feature=a,b Gres=gpu:tesla:2,lscratch:100G")
     assert lines(render(own_site(), "gres.conf.j2"), "NodeName") == [
         "NodeName=gpu-[1-2] Name=gpu Type=tesla Count=2 File=/dev/nvidia[0-1]",
         "NodeName=gpu-[1-2] Name=lscratch Count=100G",
@@ -137,7 +135,7 @@ def test_what_is_always_up_is_never_powered_down(nodes: str, line: list[str]) ->
     assert text.count("SuspendExcNodes=") == 1, "slurmscripts/suspend_exc finds its line"
 
 
-@pytest.mark.parametrize("key", [*SITE, "nodeset", "release"])
+@pytest.mark.parametrize("key", [*SITE, "nodeset", "addresses", "release"])
 def test_a_missing_value_is_an_error(key: str) -> None:
     values = site()
     del values[key]
@@ -147,7 +145,7 @@ def test_a_missing_value_is_an_error(key: str) -> None:
 
 def test_an_unknown_flavor_is_an_error() -> None:
     values = site()
-    values["nodeset"]["cpu-1"]["flavor"] = "huge"
+    values["partitions"][0]["flavor"] = "huge"
     with pytest.raises(jinja2.UndefinedError):
         render(values)
 

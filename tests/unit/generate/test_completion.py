@@ -6,6 +6,7 @@ syntax where they are installed. Fake programs stand on PATH.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -36,8 +37,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = "".join(f"{name}  {name}  free\n" for name in EVIL)
     answers(tmp_path, "kiwi", INFO + rows)
     answers(tmp_path, "squeue", "42\n43_[1-5%2]\n44_7\n" + "".join(f"{name}\n" for name in EVIL))
-    nodeset = ", ".join(f"{name!r}: 0" for name in ("login", "cpu-1", "cpu-2", *EVIL))
-    inventory = f"import json; print(json.dumps({{'variables': {{'nodeset': {{{nodeset}}}}}}}))"
+    nodes = dict.fromkeys(("login", "cpu-1", "cpu-2", *EVIL), 0)
+    (tmp_path / "nodeset.json").write_text(json.dumps({"nodes": nodes}))
+    inventory = f"import json; print(json.dumps({{'variables': {{'cluster_home': {str(tmp_path)!r}}}}}))"
     images = f"import json; print(json.dumps([{{'name': name}} for name in {['debian13', *EVIL]!r}]))"
     (tmp_path / "inventory.py").write_text(inventory)
     (tmp_path / "image.py").write_text(images)
