@@ -19,11 +19,21 @@ HALF_MADE = "its machine was never wholly made"
 class Draft:
     """Decisions about the nodes of one observation; the first decision of a kind for a node counts.
 
-    `alone`: nobody runs main.yml afterwards, so that the login node is configured in the round, too.
+    `alone`: nobody runs main.yml afterwards, so that the login node is configured in the round, too. `later`: nodes
+    that main.yml configures.
     """
 
-    def __init__(self, nodeset: Nodeset, observed: Observed, *, force: bool = False, alone: bool = False) -> None:
-        self.nodeset, self.observed, self.force, self._alone = nodeset, observed, force, alone
+    def __init__(
+        self,
+        nodeset: Nodeset,
+        observed: Observed,
+        *,
+        force: bool = False,
+        alone: bool = False,
+        later: Collection[str] = (),
+    ) -> None:
+        self.nodeset, self.observed, self.force = nodeset, observed, force
+        self._alone, self._later = alone, later
         self._actions: dict[tuple[str, Do, str], Action] = {}
 
     def add(self, name: str, do: Do, why: str, instance: str = "") -> None:
@@ -107,6 +117,11 @@ class Draft:
         for name in self.observed.new - self._names(Do.DESTROY) - made:
             if _half_configured(self.observed, name):
                 self.add(name, Do.CONFIGURE, "slurmd registered before it was wholly configured")
+        self._actions = {
+            key: action
+            for key, action in self._actions.items()
+            if action.do is not Do.CONFIGURE or action.node not in self._later
+        }
 
     def _return(self) -> None:
         """Decide which nodes that a crash set DOWN are in service again: Slurm brings back few of them by itself.

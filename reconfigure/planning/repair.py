@@ -24,8 +24,9 @@ def sync(
     afterwards, so that the round configures the login node, too, and makes only what Slurm knows of
     already; machines that run though Slurm has them powered down may still be registering, and stay (`strays`).
     """
-    draft = Draft(nodeset, observed, force=force, alone=alone)
     slurm = observed.slurm or {}
+    later = () if alone else _unheard_of(nodeset, slurm)
+    draft = Draft(nodeset, observed, force=force, alone=alone, later=later)
     for name in sorted({*persistent, *observed.state, *slurm}):
         node = slurm.get(name)
         off = node is not None and node.power is Power.POWERED_DOWN
@@ -44,6 +45,11 @@ def sync(
         if node is not None and node.drained and node.reason == DISK_FULL and node.reason_user in SLURMD:
             draft.add(name, Do.UNDRAIN, "slurmd drained it for a full disk, and does so again where it still is")
     return draft.finish()
+
+
+def _unheard_of(nodeset: Nodeset, slurm: Collection[str]) -> Collection[str]:
+    """Return the nodes that Slurm, which answers, does not know: no slurmd starts there before main.yml has told it."""
+    return {name for name, node in nodeset.items() if slurm and node.role == "slurm" and name not in slurm}
 
 
 def _keep(draft: Draft, name: str, node: SlurmNode | None) -> None:

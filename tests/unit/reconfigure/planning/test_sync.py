@@ -23,9 +23,19 @@ GONE = "its machine is gone (reconfigure sync)"
         pytest.param(observed(), {"create": ("cpu-1", "lab-1", "login")}, id="from nothing, main.yml configures"),
         pytest.param(observed(dead=ALL), {"replace": ("cpu-1", "lab-1", "login")}, id="all dead"),
         pytest.param(
-            observed("login", "lab-1", dead=("cpu-1", "cpu-2")),
+            observed("login", "lab-1", dead=("cpu-1", "cpu-2"), states={"cpu-1": UP}),
             {"replace": ("cpu-1",), "destroy": ("cpu-2",), "configure": ("cpu-1",)},
             id="dead ones",
+        ),
+        pytest.param(
+            observed("login", "lab-1", states={"cpu-2": OFF}),
+            {"create": ("cpu-1",)},
+            id="one that Slurm has not heard of: main.yml tells it, and configures",
+        ),
+        pytest.param(
+            observed(*ALL, states={"cpu-2": OFF}, new=("cpu-1", "lab-1")),
+            {"configure": ("lab-1",)},
+            id="made by a killed bin/up, and Slurm has not heard of it",
         ),
         pytest.param(observed(*ALL, new=("lab-1",)), {"configure": ("lab-1",)}, id="never configured"),
         pytest.param(
