@@ -81,7 +81,7 @@ def test_only_the_very_job_counts(start: Start, forged: str) -> None:
 
 def test_it_ends_also_what_ignores_term_and_left_its_session(start: Start) -> None:
     stays = start(OTHER)
-    stubborn = start(JOB, "trap '' TERM; setsid sleep 99 & while :; do sleep 1; done")
+    stubborn = start(JOB, "trap '' TERM; setsid sleep 99 & wait")
     left = below(stubborn)
     assert left <= pids(JOB)
     began = time.monotonic()
