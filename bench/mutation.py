@@ -31,11 +31,14 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
         [f"reconfigure/planning/{name}.py" for name in PLANS],
         [PLANNING],
     ),
-    "booking": (["kiwi/booking/rules.py"], [f"{UNIT}/booking/test_rules.py", f"{UNIT}/booking/test_properties.py"]),
+    "booking": (
+        [f"kiwi/booking/{name}.py" for name in ("rules", "refusals", "document", "seen")],
+        [f"{UNIT}/booking/test_rules.py", f"{UNIT}/booking/test_machine.py"],
+    ),
     "allow": (["kiwi/node/allow_file.py"], ["tests/contract/test_allow.py", "tests/contract/test_allow_properties.py"]),
     "durations": (
         ["kiwi/common/durations.py"],
-        [f"{UNIT}/common/test_durations.py", f"{UNIT}/booking/test_properties.py"],
+        [f"{UNIT}/common/test_durations.py", f"{UNIT}/common/test_durations_properties.py"],
     ),
 }
 OTHER: dict[type[ast.AST], type[ast.AST]] = {

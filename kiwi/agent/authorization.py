@@ -43,7 +43,7 @@ class Authorizer:
         partition = self._partition(request)
         call: dict[str, Any] = {"do": request.op, "partition": partition.name, "nodes": request.nodes, "user": user}
         if request.op == "alloc":
-            call |= {"seconds": request.seconds, "dry_run": request.dry_run}
+            call |= {"seconds": request.seconds, "at": request.at, "dry_run": request.dry_run}
         return self._storage.call(call)
 
     def refused(self, peer: Peer, reason: str) -> None:

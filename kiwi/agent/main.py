@@ -21,8 +21,9 @@ from kiwi.agent.authorization import Authorizer
 from kiwi.agent.socket_server import Server
 from kiwi.agent.storage_calls import StorageCalls
 from kiwi.agent.storage_child import StorageChild
+from kiwi.booking import codec
 from kiwi.booking.heartbeats import boot_clock
-from kiwi.booking.rules import BEAT, Booking, Report
+from kiwi.booking.seen import BEAT, Report
 from kiwi.common import settings
 from kiwi.common.errors import OK, KiwiError
 from kiwi.common.settings import Config
@@ -98,8 +99,8 @@ class Agent:
         self._note("state", "")
         self._events = []
         self._reported = report or self._reported
-        booking = Booking(**found["booking"]) if found["booking"] else None
-        controller.observe(booking, (found["report"] or {}).get("cleaned"), found["now"])
+        bookings = [codec.from_json(identity, value) for identity, value in found["bookings"]]
+        controller.observe(bookings, (found["report"] or {}).get("cleaned", {}), found["now"])
         self._observed = True
 
     def _transition(self, event: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 A request is an object with exactly these keys:
 
-    {"version": 1, "op": "info" | "alloc" | "kill", "partition": "lab" | null,
-     "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false}
+    {"version": 2, "op": "info" | "alloc" | "kill", "partition": "lab" | null,
+     "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false, "at": 1795272400.0 | null}
 
-`seconds` and `dry_run` are read by alloc only; `user` is for administrators. The answer
+`seconds`, `dry_run` and `at` (UTC seconds; null: now) are read by alloc only; `user` is for administrators. A request
+is sent in the oldest version that can carry it, 1 where `at` is null and left out, so an agent that was not yet
+restarted after an update answers all that it can; a newer one than its own it refuses in words. The answer
 is `{"result": {"nodes": [kiwi.engines.base.Node as an object, …]}}` or
 `{"error": {"kind": "BusyError", "message": "…", "hint": "…"}}`.
 """
@@ -19,16 +21,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
-from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageError
+from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageError, shown
 
 SOCKET = Path("/run/kiwi/agent.sock")
-VERSION = 1
+OLDEST, VERSION = 1, 2
+ADDED = {"at": None}  # what version 1 does not have, and what it means there
 MAX_REQUEST = 262144  # bytes: 4096 names of 64 characters
+LATEST = 2.0**33  # UTC seconds; what is later is no time
 ERRORS = {c.__name__: c for c in (KiwiError, UsageError, BusyError, UnreachableError)}
 
 
 class Request(NamedTuple):
-    """A checked request: `op` is info, alloc or kill, `seconds` how long to book; `user` None: the caller."""
+    """A checked request: `op` is info, alloc or kill, `seconds` how long to book, from `at` (UTC seconds) or now.
+
+    `user` None: the caller.
+    """
 
     op: str
     partition: str | None = None
@@ -36,6 +43,7 @@ class Request(NamedTuple):
     seconds: int = 0
     user: str | None = None
     dry_run: bool = False
+    at: float | None = None
 
 
 def _is_text(value: object) -> bool:
@@ -56,6 +64,7 @@ CHECKS = {
     "seconds": _Check(lambda v: type(v) is int, "a whole number"),
     "user": _Check(lambda v: v is None or _is_text(v), "a name, or null"),
     "dry_run": _Check(lambda v: type(v) is bool, "true or false"),
+    "at": _Check(lambda v: v is None or (type(v) in (int, float) and 0 <= v < LATEST), "UTC seconds, or null"),
 }
 
 
@@ -66,19 +75,28 @@ def line(message: Mapping[str, Any]) -> bytes:
 
 def encode(request: Request) -> bytes:
     """Return the line that carries `request`."""
-    return line({"version": VERSION, **request._asdict()})
+    values = request._asdict()
+    if any(values[key] != plain for key, plain in ADDED.items()):
+        return line({"version": VERSION, **values})
+    return line({"version": OLDEST, **{key: value for key, value in values.items() if key not in ADDED}})
 
 
 def decode(data: bytes) -> Request:
-    """Return the request in `data`. Raise UsageError if it is not exactly one, of this version."""
+    """Return the request in `data`. Raise UsageError if it is not exactly one, of a version that we know."""
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError) as exc:
         raise UsageError("the request is not JSON") from exc
-    if not isinstance(raw, dict) or raw.pop("version", None) != VERSION:
-        raise UsageError(f"the request is not of version {VERSION}", hint="client and agent are of different releases")
-    if set(raw) != set(CHECKS):
-        raise UsageError(f"the request must have exactly the keys {', '.join(CHECKS)}")
+    version = raw.pop("version", None) if isinstance(raw, dict) else None
+    if type(version) is not int or not OLDEST <= version <= VERSION:
+        raise UsageError(
+            f"the request is of version {shown(version)}; the agent of this machine knows {OLDEST} to {VERSION}",
+            hint="client and agent are of different releases; an administrator runs: systemctl restart kiwi-agent",
+        )
+    keys = [key for key in CHECKS if version > OLDEST or key not in ADDED]
+    if set(raw) != set(keys):
+        raise UsageError(f"the request must have exactly the keys {', '.join(keys)}")
+    raw = {**ADDED, **raw}
     for key, check in CHECKS.items():
         if not check.good(raw[key]):
             raise UsageError(key=f"request.{key}", found=raw[key], needs=check.needs)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from kiwi.booking import codec
+from kiwi.booking.document import of_node
 from kiwi.booking.heartbeats import Heartbeats
-from kiwi.booking.rules import Report
+from kiwi.booking.seen import Report
 from kiwi.booking.store import Store
 from kiwi.common.errors import KiwiError
 from kiwi.common.settings import Config, Partition
@@ -44,7 +46,7 @@ class StorageCalls:
         """Touch this machine's heartbeat in every partition and return the faults, by partition.
 
         The login node makes what is missing of each store and removes what is
-        old. A partition's fault does not keep the others from it.
+        old, and takes over what an older release wrote. A partition's fault does not keep the others from it.
         """
         faults = {}
         for name, engine in self._engines.items():
@@ -53,31 +55,34 @@ class StorageCalls:
                     engine.store.create()
                 engine.heartbeats.beat()
                 if self._config.role == "login":
+                    engine.take_over()
                     engine.store.prune(engine.heartbeats.now())
             except (KiwiError, OSError) as exc:
                 faults[name] = str(exc)
         return {"faults": faults}
 
     def _sync(self, partition: str, report: dict[str, Any] | None, events: list[dict[str, Any]]) -> dict[str, Any]:
-        """Write this node's report and journal lines; return its booking, its report and the server's time."""
+        """Write this node's report and journal lines; return its bookings, its report and the server's time."""
         engine, node = self._engines[partition], self._config.node
+        document = engine.store.latest()
         if report:
-            engine.heartbeats.write(Report(**report))
+            engine.heartbeats.write(Report(**report), document.version)
         for event in events:
             engine.journal(event)
-        booking = engine.store.latest().nodes.get(node)
         seen = engine.heartbeats.read([node]).get(node)
         return {
             "now": engine.heartbeats.now(),
-            "booking": booking and booking._asdict(),
+            "bookings": [[b.id, codec.to_json(b)] for b in of_node(document, node)],
             "report": seen and seen.report._asdict(),
         }
 
     def _info(self, partition: str, nodes: list[str]) -> dict[str, Any]:
         return _shown(self._engines[partition].nodes(nodes))
 
-    def _alloc(self, partition: str, nodes: list[str], user: list[Any], seconds: int, dry_run: bool) -> dict[str, Any]:
-        return _shown(self._engines[partition].allocate(nodes, User(*user), seconds, dry_run=dry_run))
+    def _alloc(
+        self, partition: str, nodes: list[str], user: list[Any], seconds: int, at: float | None, dry_run: bool
+    ) -> dict[str, Any]:
+        return _shown(self._engines[partition].allocate(nodes, User(*user), seconds, at=at, dry_run=dry_run))
 
     def _kill(self, partition: str, nodes: list[str], user: list[Any]) -> dict[str, Any]:
         return _shown(self._engines[partition].release(nodes, User(*user)))

@@ -1,11 +1,13 @@
 """Write and read what each node's agent reports, and its heartbeat, beside the documents of kiwi.booking.store.
 
-    STATE/nodes/NODE.json   {"version": 1, "node", "state", "boot_id", "open", "cleaned", "message"};
-                            replaced by rename, only when it changes
-    STATE/beats/MACHINE     empty; touched every 10 s, so its time is the file server's clock
+    STATE/nodes/NODE.json   {"version": 2, "node", "state", "boot_id", "open", "cleaned": {ID: end}, "message"};
+                            replaced by rename, only when it changes; in version 1 `cleaned` is one id or null
+    STATE/beats/MACHINE     the newest version that this machine's agent knows (empty: 1); touched every 10 s,
+                            so its time is the file server's clock
 
-A reader stats two names per node and reads only the reports that changed since
-it last looked. From the time of its own heartbeat a machine learns the server's
+A report is written in the version of the document, which is one that all agents
+know. A reader stats two names per node and reads only the reports that changed
+since it last looked. From the time of its own heartbeat a machine learns the server's
 clock: between two heartbeats it follows the boot clock, so a wrong or stepped
 local clock changes nothing.
 """
@@ -20,10 +22,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from kiwi.booking.rules import Report, Seen
+from kiwi.booking.document import VERSION
+from kiwi.booking.seen import ANY_END, DOWN, Report, Seen
 from kiwi.booking.store import Store
-
-VERSION = 1
 
 
 def boot_clock() -> float:
@@ -47,6 +48,7 @@ class Heartbeats:
         self._clock = clock
         self._offset: float | None = None
         self._cache: dict[str, _Cached] = {}
+        self._marked = False
 
     def beat(self) -> None:
         """Touch this machine's heartbeat and learn the server's time.
@@ -55,10 +57,9 @@ class Heartbeats:
         """
         path = self._store.root / "beats" / self._store.writer
         before = self._clock()
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            path.touch(mode=0o600)
+        if not self._marked or not _touch(path):
+            _mark(path)
+            self._marked = True
         self._offset = path.stat().st_mtime - before
 
     def now(self) -> float:
@@ -68,9 +69,16 @@ class Heartbeats:
         assert self._offset is not None
         return self._offset + self._clock()
 
-    def write(self, report: Report) -> None:
+    def outdated(self) -> list[str]:
+        """Return the machines with a live heartbeat whose agents do not know VERSION."""
+        now = self.now()
+        names = sorted(name for name in os.listdir(self._store.root / "beats") if not name.startswith("."))
+        return [name for name in names if not _knows(self._store.root / "beats" / name, now)]
+
+    def write(self, report: Report, version: int = VERSION) -> None:
         """Replace the report of the node that it names, which is this machine."""
-        record = {"version": VERSION, **report._asdict()}
+        cleaned = next(iter(report.cleaned), None) if version == 1 else dict(report.cleaned)
+        record = {"version": version, **report._asdict(), "cleaned": cleaned}
         with self._store.temporary(json.dumps(record).encode()) as path:
             path.rename(self._path(report.node))
 
@@ -107,6 +115,41 @@ def _load(path: Path) -> Report | None:
     """Read one report; a damaged one counts as none, so its node is off and nobody can book it."""
     try:
         raw = json.loads(path.read_bytes())
-        return Report(**{k: raw[k] for k in Report._fields}) if raw["version"] == VERSION else None
+        if raw["version"] == 1:
+            raw["cleaned"] = {raw["cleaned"]: ANY_END} if raw["cleaned"] else {}
+        elif raw["version"] != VERSION:
+            return None
+        return Report(**{**{k: raw[k] for k in Report._fields}, "cleaned": dict(raw["cleaned"])})
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _touch(path: Path) -> bool:
+    """Give a heartbeat the server's time; return False if it is not there."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _mark(path: Path) -> None:
+    """Write into this machine's heartbeat which version its agent knows; that touches it, too."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(number, f"{VERSION}\n".encode())
+    finally:
+        os.close(number)
+
+
+def _knows(path: Path, now: float) -> bool:
+    """Return whether a machine's agent knows VERSION, or is not there; `now` is the server's time in UTC seconds."""
+    try:
+        if now - path.stat().st_mtime > DOWN:
+            return True
+        text = path.read_text(encoding="ascii")
+    except (FileNotFoundError, IsADirectoryError):
+        return True
+    except ValueError:
+        return False
+    return text.strip().isdecimal() and int(text) >= VERSION

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from kiwi.booking.rules import Document
 from kiwi.booking.store import Store
 from kiwi.common import files
 from kiwi.common.errors import OK, KiwiError
@@ -37,7 +36,7 @@ def announce(store: Store, names: Iterable[str]) -> None:
     """Have nobody book these nodes, and everybody all others, from now on. Raise KiwiError or OSError if it fails."""
     text = json.dumps({"version": 1, "nodes": sorted(names)}) + "\n"
     files.replace(store.root / NAME, text, 0o600)
-    store.update(lambda document: Document(document.generation + 1, document.nodes))
+    store.update(lambda document: document.following(document.bookings))
 
 
 def main(arguments: list[str]) -> int:

@@ -1,146 +1,176 @@
 """Decide who holds a node and what may happen to it: the rules of booking, without any input or output.
 
-A document has at most one booking per node: the last one. It stays there after
-its end, until the next one takes its place, so that its clean-up can be
-confirmed by its id. All times are UTC seconds by the file server's clock; a
-booking is the interval from its start, included, to its end, excluded.
+No two bookings of a node overlap. Between two of them lies the clean-up: a node
+whose last booking is over is nobody's until it has confirmed the clean-up for
+that booking and that end. All times are UTC seconds by the file server's clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from kiwi.common import durations
-from kiwi.common.errors import BusyError, KiwiError, UsageError
+from kiwi.booking import refusals
+from kiwi.booking.document import BLOCKED, OPEN, VERSION, Booking, Change, Document, NodeEntry, by_node, overlap
+from kiwi.booking.seen import BOOKED, CLEANING, DIRTY, DOWN, DOWN_STATE, DRAINED, FREE, OFF, Seen
+from kiwi.common.errors import KiwiError, UsageError
 
-BEAT = 10.0  # seconds between two heartbeats of a node
-DOWN = 30.0  # a node whose last heartbeat is older is down
-
-FREE, BOOKED, CLEANING, DIRTY, OFF, DOWN_STATE = "free", "booked", "cleaning", "dirty", "off", "down"
-
-
-class Booking(NamedTuple):
-    """`user` holds a node from `start` until `until`, in UTC seconds. Nodes booked together share the `id`."""
-
-    id: str
-    user: str
-    uid: int
-    start: float
-    until: float
-
-    def live(self, now: float) -> bool:
-        """Return whether its end is still to come at `now`, in UTC seconds."""
-        return now < self.until
+PLAIN = NodeEntry()
 
 
-class Document(NamedTuple):
-    """All bookings of a partition, as generation `generation` has them."""
+class Ended(NamedTuple):
+    """A document in which bookings were given back, and those, with the nodes that were."""
 
-    generation: int
-    nodes: Mapping[str, Booking]
-
-
-class Report(NamedTuple):
-    """What a node's agent reports of it.
-
-    `state` is free, booked, cleaning or dirty; `message` says why it is dirty, or what was left.
-    `open` is the id of the booking whose gate is open, `cleaned` of the last one
-    after which it was cleaned.
-    """
-
-    node: str
-    state: str
-    boot_id: str
-    open: str | None = None
-    cleaned: str | None = None
-    message: str = ""
+    document: Document
+    bookings: tuple[Booking, ...]
 
 
-class Seen(NamedTuple):
-    """A node's report and the age of its heartbeat in seconds."""
-
-    report: Report
-    age: float
-
-
-def state_of(booking: Booking | None, seen: Seen | None, now: float) -> str:
-    """Return the state of a node at `now` (UTC seconds) from its last booking and what was last seen of it."""
+def state_of(held: Sequence[Booking], seen: Seen | None, now: float, entry: NodeEntry = PLAIN) -> str:
+    """Return the state of a node at `now` from its bookings, what was last seen of it and its entry."""
     if seen is None:
         return OFF
     if seen.age > DOWN:
         return DOWN_STATE
     if seen.report.state == DIRTY:
         return DIRTY
-    if booking is None:
-        return FREE
-    if booking.live(now):
+    if any(b.live(now) for b in held):
         return BOOKED
-    return FREE if seen.report.cleaned == booking.id else CLEANING
+    if seen.report.state == CLEANING or uncleaned(held, seen, now):
+        return CLEANING
+    return FREE if entry.admin == OPEN else DRAINED
 
 
-def allocate(document: Document, names: Iterable[str], booking: Booking, seen: Mapping[str, Seen]) -> Document:
-    """Return the document in which `booking` holds all of `names`.
+def uncleaned(held: Sequence[Booking], seen: Seen | None, now: float) -> list[Booking]:
+    """Return those bookings of a node that are over and for whose end the clean-up is not confirmed."""
+    return [b for b in held if b.over(now) and not (seen and seen.report.confirms(b))]
 
-    Raise BusyError (KiwiError if waiting helps with none) with a reason for each node that is not free.
+
+def settle(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
+    """Return the document without what is over and cleaned up after, node by node.
+
+    It is of the same generation: what is settled is written with the next change.
+    """
+    bookings = {}
+    for identity, booking in document.bookings.items():
+        if booking.over(now):
+            left = [n for n in booking.nodes if n not in seen or not seen[n].report.confirms(booking)]
+            booking = booking._replace(nodes=tuple(left))
+        if booking.nodes:
+            bookings[identity] = booking
+    return document._replace(bookings=bookings)
+
+
+def found(document: Document) -> Document:
+    """Return the next document, with all that an older version had as its changes: history begins with them."""
+    changes = [Change("found", b) for b in document.bookings.values()] if document.version < VERSION else []
+    return document.following(document.bookings, *changes)
+
+
+def allocate(document: Document, wanted: Booking, seen: Mapping[str, Seen], now: float) -> Document:
+    """Return the document in which `wanted` is booked, which begins now or later.
+
+    Raise BusyError (KiwiError if waiting helps with none) with a reason for each node that cannot be had then.
+    """
+    held = by_node(document)
+    reasons = []
+    for name in wanted.nodes:
+        entry = document.nodes.get(name, PLAIN)
+        state = state_of(held.get(name, []), seen.get(name), now, entry)
+        look = refusals.Look(name, wanted, held.get(name, []), seen.get(name), state, entry, now)
+        reasons.append(refusals.of_node(look))
+    if found := [reason for reason in reasons if reason]:
+        raise refusals.together(found)
+    return document.following({**document.bookings, wanted.id: wanted}, Change("booked", wanted))
+
+
+def release(document: Document, names: Iterable[str], user: str, now: float) -> Ended:
+    """Return the document in which `user` no longer holds `names` (none given: all that `user` holds now).
+
+    Where `user` holds a named node only later, that booking is cancelled. Raise
+    UsageError if `user` has nothing, or not one of `names`.
     """
     names = list(names)
-    reasons = [_refusal(n, booking, document.nodes.get(n), seen.get(n)) for n in names]
-    refusals = [r for r in reasons if r]
-    if refusals:
-        raise refusals[0] if len(refusals) == 1 else _together(refusals)
-    return Document(document.generation + 1, {**document.nodes, **dict.fromkeys(names, booking)})
-
-
-def _together(refusals: list[KiwiError]) -> KiwiError:
-    """Return the several refusals as one error: busy if one of them is."""
-    kind = BusyError if any(isinstance(r, BusyError) for r in refusals) else KiwiError
-    return kind("\n".join(r.args[0] for r in refusals), hint="nothing was booked")
-
-
-def _refusal(name: str, wanted: Booking, held: Booking | None, seen: Seen | None) -> KiwiError | None:
-    """Return why `wanted` cannot have the node, or None."""
-    now = wanted.start
-    state = state_of(held, seen, now)
-    if held and held.live(now):
-        return _held(name, wanted, held)
-    if state == CLEANING and held:
-        return BusyError(f"{name} is being cleaned after {held.user}", hint="try again in some seconds")
-    if state == DIRTY and seen:
-        return KiwiError(f"{name} is dirty: {seen.report.message}", hint="tell an administrator; take another node")
-    if state == DOWN_STATE and seen:
-        return KiwiError(f"{name} is down: no heartbeat for {durations.short(seen.age)}", hint="take another node")
-    if state == OFF:
-        return KiwiError(f"{name} is off: its agent has never reported", hint="take another node")
-    return None
-
-
-def _held(name: str, wanted: Booking, held: Booking) -> KiwiError:
-    end = f"until {durations.local(held.until)}"
-    if held.user == wanted.user:
-        return BusyError(f"{held.user} holds {name} already, {end}", hint=f"to book anew, first: kiwi kill -w {name}")
-    return BusyError(f"{name} is booked by {held.user} {end}", hint="see the free nodes: kiwi info")
-
-
-def release(document: Document, names: Iterable[str], user: str, now: float) -> Document:
-    """Return the document in which `user` no longer holds `names` (none given: all that `user` holds).
-
-    Raise UsageError if `user` holds nothing, or not one of `names`. `now` is in UTC seconds.
-    """
-    mine = [n for n, b in document.nodes.items() if b.user == user and b.live(now)]
-    names = list(names)
+    held = by_node(document)
+    if not names:
+        names = [n for n, bookings in held.items() if any(b.user == user and b.live(now) for b in bookings)]
+        if not names:
+            raise refusals.nothing(document, user, now)
+    chosen: dict[str, list[str]] = {}
     for name in names:
-        if name not in mine:
-            raise _not_mine(name, document.nodes.get(name), user, now)
+        chosen.setdefault(_own(held.get(name, []), name, user, now).id, []).append(name)
+    bookings, ended = dict(document.bookings), []
+    for identity, given in chosen.items():
+        rest, part = _split(document, bookings.pop(identity), given)
+        if rest:
+            bookings[rest.id] = rest
+        if part.begun(now):
+            part = part._replace(until=now)
+            bookings[part.id] = part
+        ended.append(part)
+    changes = [Change("released" if b.begun(now) else "cancelled", b) for b in ended]
+    return Ended(document.following(bookings, *changes), tuple(ended))
+
+
+def _own(held: Sequence[Booking], name: str, user: str, now: float) -> Booking:
+    """Return the booking of a node that `user` gives back: the present one, else the next. Raise UsageError if none."""
+    mine = [b for b in held if b.user == user and not b.over(now)]
     if not mine:
-        raise UsageError(f"{user} holds no node", hint="see who holds what: kiwi info")
-    ended = {n: document.nodes[n]._replace(until=now) for n in names or mine}
-    return Document(document.generation + 1, {**document.nodes, **ended})
+        raise refusals.not_mine(held, name, user, now)
+    return mine[0]
 
 
-def _not_mine(name: str, held: Booking | None, user: str, now: float) -> UsageError:
-    if held and held.live(now):
-        return UsageError(
-            f"{name} is booked by {held.user}, not by {user}", hint="an administrator adds: -u " + held.user
-        )
-    return UsageError(f"{user} does not hold {name}", hint="see who holds what: kiwi info")
+def _split(document: Document, booking: Booking, given: Sequence[str]) -> tuple[Booking | None, Booking]:
+    """Return what is left of a booking without the nodes `given`, if anything is, and the part with them.
+
+    What is left keeps the id: its holder goes on.
+    """
+    left = tuple(n for n in booking.nodes if n not in given)
+    if not left:
+        return None, booking
+    number = 1
+    while f"{booking.id}.{number}" in document.bookings:
+        number += 1
+    part = tuple(n for n in booking.nodes if n in given)
+    return booking._replace(nodes=left), booking._replace(id=f"{booking.id}.{number}", nodes=part)
+
+
+def extend(document: Document, names: Iterable[str], user: str, until: float, now: float) -> Document:
+    """Return the document in which what `user` holds now, with any of `names` (none given: all), ends at `until`.
+
+    Raise UsageError if `user` does not hold them or if that is not later than
+    now, BusyError or KiwiError if another booking follows or a node is blocked.
+    """
+    names = list(names)
+    held = by_node(document)
+    if not names:
+        names = [n for n, bookings in held.items() if any(b.user == user and b.live(now) for b in bookings)]
+    if not names:
+        raise refusals.nothing(document, user, now)
+    mine = {b.id: b for b in (_live(held.get(n, []), n, user, now) for n in names)}
+    if any(until <= b.until for b in mine.values()):
+        raise UsageError("the new end is not later than the present one", hint="to give a node back: kiwi kill -w NODE")
+    longer = {i: b._replace(until=until) for i, b in mine.items()}
+    found = [reason for b in longer.values() for reason in _in_the_way(document, held, b)]
+    if found:
+        raise refusals.together(found)
+    return document.following({**document.bookings, **longer}, *(Change("extended", b) for b in longer.values()))
+
+
+def _live(held: Sequence[Booking], name: str, user: str, now: float) -> Booking:
+    for booking in held:
+        if booking.user == user and booking.live(now):
+            return booking
+    raise refusals.not_mine(held, name, user, now)
+
+
+def _in_the_way(document: Document, held: Mapping[str, Sequence[Booking]], longer: Booking) -> list[KiwiError]:
+    """Return why a booking cannot be so long, one error for each node where it cannot."""
+    found = []
+    for name in longer.nodes:
+        entry = document.nodes.get(name, PLAIN)
+        rivals = [b for b in held[name] if b.id != longer.id and overlap(b, longer)]
+        if entry.admin == BLOCKED:
+            found.append(refusals.kept_back(name, entry))
+        elif rivals:
+            found.append(refusals.taken(name, longer, rivals[0], longer.start))
+    return found

@@ -8,8 +8,9 @@
       leaving.json                         kiwi.booking.leaving
       journal/WRITER.jsonl                 one line per transition, one file per writing machine; older ones in .1
 
-A document is
-`{"version": 1, "generation": 7, "writer": "login", "nodes": {"lab-1": {"id", "user", "uid", "start", "until"}}}`.
+What is in a document is in kiwi.booking.codec. A reader knows this version and the one before; in a newer one it
+refuses to read or write. The first document of a new version is written when all agents know it
+(kiwi.booking.heartbeats).
 
 The newest generation counts. A writer makes the next one in tmp/ and `link()`s
 it into generations/: the link succeeds for one writer only, so it is the
@@ -46,11 +47,11 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from kiwi.booking.rules import Booking, Document
+from kiwi.booking import codec
+from kiwi.booking.document import Document
 from kiwi.common import files
 from kiwi.common.errors import BusyError, KiwiError, UnreachableError
 
-VERSION = 1
 TOO_OLD = 60.0  # seconds from reading to linking
 LEAST = 300.0  # seconds that a replaced document and a draft are kept in any case: several times TOO_OLD
 KEEP, MOST = 86400.0, 100  # so long (s) replaced documents are kept for people to look at, and that many of them
@@ -90,14 +91,14 @@ class Store:
             with contextlib.suppress(FileExistsError):
                 (self.root / name).mkdir(mode=0o700)
         if self._newest_listed() < 0:
-            with self.temporary(_dump(Document(0, {}), self.writer)) as path, contextlib.suppress(FileExistsError):
+            with self.temporary(codec.dump(Document(0, {}), self.writer)) as path, contextlib.suppress(FileExistsError):
                 os.link(path, self._path(0))
 
     def latest(self) -> Document:
         """Return the newest document.
 
         Raise UnreachableError if there is none (the share is not mounted, or
-        not yet created) and KiwiError if it is damaged.
+        not yet created), KiwiError if it is damaged and NewerError if a newer release wrote it.
         """
         number = max(self._hint(), self._known.generation)
         if number < 0 or not self._path(number).exists():
@@ -128,7 +129,7 @@ class Store:
 
     def _commit(self, wanted: Document, began: float) -> bool:
         """Link `wanted` into place and return True; False if another writer was first."""
-        with self.temporary(_dump(wanted, self.writer)) as path:
+        with self.temporary(codec.dump(wanted, self.writer)) as path:
             self._step("written")
             if self._monotonic() - began > TOO_OLD:
                 raise UnreachableError(LATE, hint="try again")
@@ -232,19 +233,9 @@ class Store:
             return []
 
 
-def _dump(document: Document, writer: str) -> bytes:
-    nodes = {name: booking._asdict() for name, booking in document.nodes.items()}
-    record = {"version": VERSION, "generation": document.generation, "writer": writer, "nodes": nodes}
-    return json.dumps(record).encode()
-
-
 def _load(path: Path, number: int) -> Document:
-    """Return one document. Raise KiwiError unless it is whole, of this version and of this number."""
+    """Return one document. Raise KiwiError unless it is whole, of a version that we know and of this number."""
     try:
-        raw = json.loads(path.read_bytes())
-        if raw["version"] != VERSION or raw["generation"] != number:
-            raise ValueError(f"version {raw['version']}, generation {raw['generation']}")
-        nodes = {n: Booking(**{k: b[k] for k in Booking._fields}) for n, b in raw["nodes"].items()}
+        return codec.load(path.read_bytes(), number)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise KiwiError(f"{path} is damaged: {exc}", hint="an administrator must look; nothing was changed") from exc
-    return Document(number, nodes)

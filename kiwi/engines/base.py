@@ -37,8 +37,10 @@ class Engine(Protocol):
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
         """Return these nodes (none named: all of the partition)."""
 
-    def allocate(self, names: Sequence[str], user: User, seconds: int, *, dry_run: bool = False) -> list[Node]:
-        """Give all of `names` to `user` for `seconds`, or none; return them as they are then."""
+    def allocate(
+        self, names: Sequence[str], user: User, seconds: int, *, at: float | None = None, dry_run: bool = False
+    ) -> list[Node]:
+        """Give all of `names` to `user` for `seconds` from `at` (UTC seconds) or now, or none; return them as then."""
 
     def release(self, names: Sequence[str], user: User) -> list[Node]:
         """End what `user` holds of `names` (none named: all); return the nodes concerned."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Callable
 
-from kiwi.booking import leaving, rules
+from kiwi.booking import codec, leaving, rules
+from kiwi.booking.document import VERSION, Booking, Change, Document, NodeEntry, by_node
 from kiwi.booking.heartbeats import Heartbeats
-from kiwi.booking.rules import Booking, Document, Seen
+from kiwi.booking.seen import Seen
 from kiwi.booking.store import Store
 from kiwi.common import durations
-from kiwi.common.errors import KiwiError, UsageError
+from kiwi.common.errors import KiwiError, UnreachableError, UsageError
 from kiwi.common.settings import Partition
 from kiwi.engines.base import Node, User
 
 log = logging.getLogger(__name__)
+
+_Change = Callable[[Document, Mapping[str, Seen], float], Document]
 
 
 class BookingEngine:
@@ -36,17 +39,15 @@ class BookingEngine:
 
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
         """Return these nodes (none named: all of the partition) as they are now."""
-        wanted = self._known(names) or self.partition.nodes
-        document = self.store.latest()
-        seen = self.heartbeats.read(wanted)
-        now = self.heartbeats.now()
-        return [self._view(name, document.nodes.get(name), seen.get(name), now) for name in wanted]
+        return self._shown(self._known(names) or self.partition.nodes, self.store.latest())
 
-    def allocate(self, names: Sequence[str], user: User, seconds: int, *, dry_run: bool = False) -> list[Node]:
-        """Book all of `names` for `user`, for `seconds` from now, or none; return them as they are then.
+    def allocate(
+        self, names: Sequence[str], user: User, seconds: int, *, at: float | None = None, dry_run: bool = False
+    ) -> list[Node]:
+        """Book all of `names` for `user`, for `seconds` from now or from `at` (UTC seconds), or none.
 
-        Change nothing if `dry_run`. Raise UsageError if the time is too long or
-        no node is named, BusyError or KiwiError if one is not free.
+        Return them as they are then. Change nothing if `dry_run`. Raise UsageError if the time is too long or
+        no node is named, BusyError or KiwiError if one cannot be had.
         """
         if not names:
             raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
@@ -54,16 +55,17 @@ class BookingEngine:
         durations.check(seconds, self._longest)
         identity = os.urandom(6).hex()
 
-        def change(document: Document) -> Document:
+        def change(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
             self._require_staying(wanted)
-            now = self.heartbeats.now()
-            booking = Booking(identity, user.name, user.uid, round(now, 3), round(now + seconds, 3))
-            return rules.allocate(document, wanted, booking, self.heartbeats.read(wanted))
+            start = now if at is None else max(at, now)
+            span = round(start, 3), round(start + seconds, 3)
+            booking = Booking(identity, user.name, user.uid, tuple(wanted), *span, made=round(now, 3))
+            return rules.allocate(document, booking, seen, now)
 
-        document = change(self.store.latest()) if dry_run else self.store.update(change)
-        if not dry_run:
-            self._record("booked", wanted, document)
-        return self._after(wanted, document)
+        if dry_run:
+            return self._shown(wanted, self._next(self.store.latest(), wanted, change))
+        document = self._write(wanted, change)
+        return self._shown(wanted, document)
 
     def release(self, names: Sequence[str], user: User) -> list[Node]:
         """End what `user` holds of `names` (none named: all) now; return the nodes concerned.
@@ -71,16 +73,59 @@ class BookingEngine:
         Raise UsageError if `user` does not hold one of them, or nothing.
         """
         wanted = self._known(names)
-        touched: list[str] = []
+        document = self._write(wanted, lambda d, _, now: rules.release(d, wanted, user.name, now).document)
+        touched = [name for change in document.changes for name in change.booking.nodes]
+        return self._shown(touched, document)
 
-        def change(document: Document) -> Document:
-            new = rules.release(document, wanted, user.name, self.heartbeats.now())
-            touched[:] = [n for n, b in new.nodes.items() if b != document.nodes[n]]
+    def extend(self, names: Sequence[str], user: User, until: float) -> list[Node]:
+        """Let what `user` holds now, with any of `names` (none named: all), end at `until` (UTC seconds), not before.
+
+        Return the nodes concerned. Raise UsageError if `user` does not hold them, BusyError or KiwiError if it
+        cannot be so long.
+        """
+        wanted = self._known(names)
+
+        def change(document: Document, _: Mapping[str, Seen], now: float) -> Document:
+            longer = rules.extend(document, wanted, user.name, round(until, 3), now)
+            self._require_staying(name for made in longer.changes for name in made.booking.nodes)
+            return longer
+
+        document = self._write(wanted, change)
+        touched = [name for change in document.changes for name in change.booking.nodes]
+        return self._shown(touched, document)
+
+    def take_over(self) -> None:
+        """Write a document of an older version anew in this one, as soon as all agents know it; nothing is lost."""
+        if self.store.latest().version < VERSION and not self.heartbeats.outdated():
+            self._write([], lambda d, _, __: rules.found(d))
+
+    def _write(self, names: Iterable[str], change: _Change) -> Document:
+        """Write `change` of the newest document and its lines of the journal; return it."""
+        document = self.store.update(lambda d: self._next(d, names, change))
+        for made in document.changes:
+            self._record(made, document.generation)
+        return document
+
+    def _next(self, document: Document, names: Iterable[str], change: _Change) -> Document:
+        """Return what follows `document`, in the newest version that all agents know.
+
+        `change` is called with it, what is seen of `names` and of the nodes to be cleaned, and the time. Raise
+        UnreachableError if an agent knows only a version that cannot say it.
+        """
+        now = self.heartbeats.now()
+        over = [name for b in document.bookings.values() if b.over(now) for name in b.nodes]
+        seen = self.heartbeats.read({*names, *over})
+        new = change(rules.settle(document, seen, now), seen, now)
+        if new.version == VERSION:
             return new
-
-        document = self.store.update(change)
-        self._record("released", touched, document)
-        return self._after(touched, document)
+        if not (outdated := self.heartbeats.outdated()):
+            return new._replace(version=VERSION)
+        if codec.fits_first_version(new):
+            return new
+        raise UnreachableError(
+            f"the agent of {', '.join(outdated)} is of an older release and does not know version {VERSION}",
+            hint="an administrator brings it up to date: bin/up",
+        )
 
     def _require_staying(self, names: Iterable[str]) -> None:
         """Raise KiwiError if a node is being taken away. Read anew for each generation (kiwi.booking.leaving)."""
@@ -98,37 +143,41 @@ class BookingEngine:
             )
         return names
 
-    def _after(self, names: Iterable[str], document: Document) -> list[Node]:
-        now = self.heartbeats.now()
+    def _shown(self, names: Iterable[str], document: Document) -> list[Node]:
+        """Return nodes as they are now, by a document."""
         seen = self.heartbeats.read(names)
-        return [self._view(name, document.nodes[name], seen.get(name), now) for name in names]
+        now = self.heartbeats.now()
+        held = by_node(document)
+        entries = document.nodes
+        return [self._view(n, held.get(n, []), seen.get(n), now, entries.get(n, rules.PLAIN)) for n in names]
 
-    def _view(self, name: str, booking: Booking | None, seen: Seen | None, now: float) -> Node:
-        live = booking if booking and booking.live(now) else None
+    def _view(self, name: str, held: Sequence[Booking], seen: Seen | None, now: float, entry: NodeEntry) -> Node:
+        live = next((b for b in held if b.live(now)), None)
+        last = live or next((b for b in reversed(held) if b.begun(now)), None)
         return Node(
             node=name,
             partition=self.partition.name,
-            state=rules.state_of(booking, seen, now),
+            state=rules.state_of(held, seen, now, entry),
             holder=live.user if live else None,
             until=live.until if live else None,
             remaining=round(live.until - now, 3) if live else None,
-            booking=booking.id if booking else None,
+            booking=last.id if last else None,
             ready=bool(live and seen and seen.report.open == live.id),
-            message=seen.report.message if seen else "",
+            message=(seen.report.message if seen else "") or entry.reason,
         )
 
-    def _record(self, event: str, names: Sequence[str], document: Document) -> None:
+    def _record(self, change: Change, generation: int) -> None:
         """Write a change of the document to the journal."""
-        first = document.nodes[names[0]]
+        booking = change.booking
         self.journal(
             {
-                "event": event,
+                "event": change.event,
                 "partition": self.partition.name,
-                "nodes": list(names),
-                "booking": first.id,
-                "user": first.user,
-                "until": first.until,
-                "generation": document.generation,
+                "nodes": list(booking.nodes),
+                "booking": booking.id,
+                "user": booking.user,
+                "until": booking.until,
+                "generation": generation,
             }
         )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kiwi.booking import leaving, rules
+from kiwi.booking import leaving
 from kiwi.booking.heartbeats import Heartbeats
-from kiwi.booking.rules import Report
+from kiwi.booking.seen import FREE, Report
 from kiwi.booking.store import Store
 from kiwi.common.errors import KiwiError
 from kiwi.common.settings import Partition
@@ -23,7 +23,7 @@ def engine(root: Path, **hooks: object) -> BookingEngine:
     store.create()
     for name in ("lab-1", "lab-2"):
         node = Heartbeats(Store(root, name))
-        node.write(Report(name, rules.FREE, "boot"))
+        node.write(Report(name, FREE, "boot"))
         node.beat()
     return BookingEngine(Partition("lab", ("lab-1", "lab-2"), root), store, Heartbeats(store), 3600)
 
@@ -48,7 +48,7 @@ def test_a_booking_under_way_when_it_is_announced_is_refused(tmp_path: Path) -> 
     found = engine(tmp_path, step=meanwhile)
     with pytest.raises(KiwiError, match="lab-2 leaves"):
         found.allocate(["lab-2"], ALICE, 60)
-    assert Store(tmp_path, "driver").latest().nodes == {}
+    assert Store(tmp_path, "driver").latest().bookings == {}
 
 
 def test_a_damaged_file_lets_nobody_book(tmp_path: Path) -> None:
@@ -56,3 +56,12 @@ def test_a_damaged_file_lets_nobody_book(tmp_path: Path) -> None:
     (tmp_path / leaving.NAME).write_text("{")
     with pytest.raises(KiwiError, match="is damaged"):
         found.allocate(["lab-1"], ALICE, 60)
+
+
+def test_nobody_stays_longer_on_a_node_that_leaves(tmp_path: Path) -> None:
+    found = engine(tmp_path)
+    (node,) = found.allocate(["lab-2"], ALICE, 60)
+    leaving.announce(Store(tmp_path, "driver"), ["lab-2"])
+    with pytest.raises(KiwiError, match="lab-2 leaves"):
+        found.extend([], ALICE, (node.until or 0) + 60)
+    assert found.nodes(["lab-2"])[0].until == node.until

@@ -12,14 +12,16 @@ from typing import Callable
 import pytest
 
 from kiwi.booking import store as store_module
-from kiwi.booking.rules import Booking, Document
+from kiwi.booking.codec import NewerError
+from kiwi.booking.document import Booking, Document
 from kiwi.booking.store import BATCH, LEAST, MOST, Store
 from kiwi.common.children import fork
 from kiwi.common.errors import KiwiError, UnreachableError
 
 
 def book(document: Document, name: str, user: str = "alice") -> Document:
-    return Document(document.generation + 1, {**document.nodes, name: Booking(user, user, 10001, 1.0, 2.0)})
+    booking = Booking(name, user, 10001, (name,), 1.0, 2.0)
+    return document.following({**document.bookings, name: booking})
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_sixteen_processes_lose_no_booking(root: Path) -> None:
         child.channel.close()
     document = Store(root, "reader").latest()
     assert document.generation == 160
-    assert len(document.nodes) == 160
+    assert len(document.bookings) == 160
 
 
 def test_the_slower_of_two_writers_sees_the_other(root: Path) -> None:
@@ -83,12 +85,12 @@ def test_the_slower_of_two_writers_sees_the_other(root: Path) -> None:
     def change(document: Document) -> Document:
         if not seen:
             rival.update(lambda d: book(d, "lab-1", "rival"))
-        seen.append(dict(document.nodes))
+        seen.append(dict(document.bookings))
         return book(document, "lab-2")
 
     document = Store(root, "login").update(change)
     assert [list(nodes) for nodes in seen] == [[], ["lab-1"]]
-    assert set(document.nodes) == {"lab-1", "lab-2"}
+    assert set(document.bookings) == {"lab-1", "lab-2"}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +99,8 @@ def test_the_slower_of_two_writers_sees_the_other(root: Path) -> None:
 def test_a_writer_killed_half_way(root: Path, where: str, booked: bool) -> None:
     killed_at(root, where, "lab-1")
     store = Store(root, "login")
-    assert ("lab-1" in store.latest().nodes) is booked
-    assert set(store.update(lambda d: book(d, "lab-2")).nodes) == ({"lab-1", "lab-2"} if booked else {"lab-2"})
+    assert ("lab-1" in store.latest().bookings) is booked
+    assert set(store.update(lambda d: book(d, "lab-2")).bookings) == ({"lab-1", "lab-2"} if booked else {"lab-2"})
     assert Store(root, "fresh").latest() == store.latest()
 
 
@@ -158,6 +160,8 @@ def test_a_wrong_hint_misleads_nobody(root: Path, hint: str | None) -> None:
         "{",
         '{"version": 1}',
         '{"version": 2, "generation": 1, "nodes": {}}',
+        '{"version": 0, "generation": 1, "nodes": {}}',
+        '{"version": "3", "generation": 1, "nodes": {}}',
         "[]",
         '{"version": 1, "generation": 7, "nodes": {}}',
         '{"version": 1, "generation": 1, "nodes": {"lab-1": {}}}',
@@ -169,6 +173,14 @@ def test_a_torn_document_is_an_error_and_nobody_writes_after_it(root: Path, text
         Store(root, "login").latest()
     with pytest.raises(KiwiError, match="damaged"):
         Store(root, "login").update(lambda d: book(d, "lab-1"))
+
+
+def test_what_a_newer_release_wrote_is_refused_in_words_and_nobody_writes_after_it(root: Path) -> None:
+    (root / "generations/000000000001.json").write_text('{"version": 3, "generation": 1}')
+    for call in (Store(root, "login").latest, lambda: Store(root, "login").update(lambda d: book(d, "lab-1"))):
+        with pytest.raises(NewerError, match=r"\(generation 1\) is of version 3; this machine knows 1 to 2"):
+            call()
+    assert generations(root) == [0, 1]
 
 
 def test_a_share_that_is_not_mounted(tmp_path: Path) -> None:
@@ -314,7 +326,7 @@ def test_a_writer_that_slept_past_all_limits_wins_no_freed_number(root: Path) ->
     assert generations(root) == [3]
     assert os.readlink(root / "CURRENT") == "generations/000000000003.json"
     assert late.latest() == other.latest()
-    assert other.latest().nodes["lab-1"].user == "alice"
+    assert other.latest().bookings["lab-1"].user == "alice"
 
 
 def test_a_writer_that_slept_past_all_limits_has_no_draft(root: Path) -> None:
@@ -336,7 +348,7 @@ def test_a_writer_that_sleeps_after_its_link_loses_nothing(root: Path) -> None:
 
     Store(root, "late", step=step).update(lambda d: book(d, "lab-1"))
     assert generations(root) == [1]
-    assert "lab-1" in Store(root, "reader").latest().nodes
+    assert "lab-1" in Store(root, "reader").latest().bookings
 
 
 def test_what_a_stale_writer_left_when_it_was_killed_is_nobodys_newest(root: Path) -> None:

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from kiwi.booking.rules import Booking, Report
+from kiwi.booking.document import Booking
+from kiwi.booking.seen import DOWN, Report
 from kiwi.common.settings import Config, Partition
-from kiwi.node import controller
+from kiwi.node import cleaning_child, controller
 from kiwi.node.cleanup import Left, Target
 from kiwi.node.controller import Boot, NodeController
 from kiwi.node.processes import Process
 
-ALICE = Booking("a1", "alice", 10001, 1000.0, 1060.0)
+ALICE = Booking("a1", "alice", 10001, ("lab-1",), 1000.0, 1060.0, made=1000.0)
+ENDED = {"a1": 1060.0}
 CONFIG = Config(
     node="lab-1",
     role="booking",
@@ -54,77 +56,77 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    monkeypatch.setattr(controller, "clean", lambda target: Left([], []))
+    monkeypatch.setattr(cleaning_child, "clean", lambda target: Left([], []))
     made = Node(tmp_path)
     yield made
     made.controller.close()
 
 
 def test_a_booking_opens_the_gate_and_its_end_closes_it(node: Node) -> None:
-    node.controller.observe(ALICE, None, now=1000.0)
+    node.controller.observe([ALICE], {}, now=1000.0)
     report = node.controller.step()
-    assert (report.state, report.open, report.cleaned) == ("booked", "a1", None)
+    assert (report.state, report.open, report.cleaned) == ("booked", "a1", {})
     assert node.users() == ["user alice 50 110"]
     assert node.controller.due() == 60
     node.time = 110.0
     report = node.controller.step()
     assert (report.state, report.open, node.users()) == ("cleaning", None, [])
     report = node.settle()
-    assert (report.state, report.cleaned) == ("free", "a1")
-    assert [e["event"] for e in node.events] == ["booked", "cleaning", "free"]
+    assert (report.state, report.cleaned) == ("free", ENDED)
+    assert [e["event"] for e in node.events] == ["booked", "cleaning", "cleaned", "free"]
 
 
 def test_the_end_needs_no_share(node: Node) -> None:
-    node.controller.observe(ALICE, None, now=1000.0)
+    node.controller.observe([ALICE], {}, now=1000.0)
     node.controller.step()
     node.time = 1e6
-    assert node.settle().cleaned == "a1"
+    assert node.settle().cleaned == ENDED
 
 
 def test_a_server_clock_stepped_back_prolongs_nothing(node: Node) -> None:
-    node.controller.observe(ALICE, None, now=1000.0)
-    node.controller.observe(ALICE, None, now=500.0)
+    node.controller.observe([ALICE], {}, now=1000.0)
+    node.controller.observe([ALICE], {}, now=500.0)
     node.controller.step()
     assert node.users() == ["user alice 50 110"]
-    node.controller.observe(ALICE, None, now=1030.0)
+    node.controller.observe([ALICE], {}, now=1030.0)
     node.controller.step()
     assert node.users() == ["user alice 50 80"]
 
 
 def test_a_kill_ends_at_once(node: Node) -> None:
-    node.controller.observe(ALICE, None, now=1000.0)
+    node.controller.observe([ALICE], {}, now=1000.0)
     node.controller.step()
-    node.controller.observe(ALICE._replace(until=1001.0), None, now=1001.0)
-    assert node.settle().cleaned == "a1"
+    node.controller.observe([ALICE._replace(until=1001.0)], {}, now=1001.0)
+    assert node.settle().cleaned == {"a1": 1001.0}
 
 
 def test_after_a_restart_a_confirmed_booking_is_not_cleaned_again(node: Node) -> None:
-    node.controller.observe(ALICE, "a1", now=2000.0)
+    node.controller.observe([ALICE], {"a1": 1060.0}, now=2000.0)
     assert node.controller.step().state == "free"
     assert "lab-1 is free" in node.allow.read_text()
 
 
 def test_after_a_reboot_an_unconfirmed_booking_is_cleaned_first(node: Node) -> None:
-    node.controller.observe(ALICE, "a0", now=2000.0)
+    node.controller.observe([ALICE], {"a0": 500.0}, now=2000.0)
     assert node.controller.step().state == "cleaning"
     assert node.users() == []
-    assert node.settle().cleaned == "a1"
+    assert node.settle().cleaned == ENDED
 
 
 def test_survivors_make_the_node_dirty_until_a_later_cleanup_finds_none(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = Left([Process(77, "x\x1b[2J", frozenset({10001}))], [])
-    monkeypatch.setattr(controller, "clean", lambda target: left)
-    node.controller.observe(ALICE, None, now=2000.0)
+    monkeypatch.setattr(cleaning_child, "clean", lambda target: left)
+    node.controller.observe([ALICE], {}, now=2000.0)
     report = node.settle()
-    assert (report.state, report.cleaned) == ("dirty", None)
+    assert (report.state, report.cleaned) == ("dirty", {})
     assert report.message == r"still there: 77 'x\x1b[2J'"
     assert node.settle() == report, "not tried again at once"
-    monkeypatch.setattr(controller, "clean", lambda target: Left([], []))
+    monkeypatch.setattr(cleaning_child, "clean", lambda target: Left([], []))
     node.time += controller.RETRY
     report = node.settle()
-    assert (report.state, report.cleaned, report.message) == ("free", "a1", "")
+    assert (report.state, report.cleaned, report.message) == ("free", ENDED, "")
 
 
 def test_a_cleanup_that_dies_makes_the_node_dirty(
@@ -133,8 +135,8 @@ def test_a_cleanup_that_dies_makes_the_node_dirty(
     def die(target: Target) -> Left:
         raise OSError("disk")
 
-    monkeypatch.setattr(controller, "clean", die)
-    node.controller.observe(ALICE, None, now=2000.0)
+    monkeypatch.setattr(cleaning_child, "clean", die)
+    node.controller.observe([ALICE], {}, now=2000.0)
     assert node.settle().message == "the clean-up failed (1)"
     assert "disk" in capfd.readouterr().err
 
@@ -146,17 +148,17 @@ THINGS = [f"/tmp/{n}: Operation not permitted" for n in range(50000)]
 def test_files_that_are_left_keep_the_node_where_the_site_wants_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: bool
 ) -> None:
-    monkeypatch.setattr(controller, "clean", lambda target: Left([], THINGS))
+    monkeypatch.setattr(cleaning_child, "clean", lambda target: Left([], THINGS))
     node = Node(tmp_path, dataclasses.replace(CONFIG, left_files_block=block))
-    node.controller.observe(ALICE, None, now=2000.0)
+    node.controller.observe([ALICE], {}, now=2000.0)
     report = node.settle()
-    assert (report.state, report.cleaned) == (("dirty", None) if block else ("free", "a1"))
+    assert (report.state, report.cleaned) == (("dirty", {}) if block else ("free", ENDED))
     said = ", ".join(THINGS[:3])
     assert report.message == f"not removed: {said}, 98 more"
     (event,) = [e for e in node.events if e["event"] == "left"]
     assert event["things"] == [*THINGS[:100], "49900 more"]
     if not block:
-        node.controller.observe(ALICE._replace(id="a2", start=2000.0, until=2060.0), None, now=2000.0)
+        node.controller.observe([ALICE._replace(id="a2", start=2000.0, until=2060.0)], {}, now=2000.0)
         assert node.controller.step().message == "", "no concern of the next holder"
 
 
@@ -164,10 +166,10 @@ def test_files_that_are_left_keep_the_node_where_the_site_wants_it(
 def test_no_answer_and_half_an_answer_make_the_node_dirty(
     node: Node, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr(controller, "_clean", lambda channel, target: channel.sendall(answer.encode()))
-    node.controller.observe(ALICE, None, now=2000.0)
+    monkeypatch.setattr(cleaning_child, "_clean", lambda channel, target: channel.sendall(answer.encode()))
+    node.controller.observe([ALICE], {}, now=2000.0)
     report = node.settle()
-    assert (report.state, report.cleaned) == ("dirty", None)
+    assert (report.state, report.cleaned) == ("dirty", {})
     assert report.message == "the clean-up ended without an answer"
 
 
@@ -176,7 +178,7 @@ def test_a_status_that_somebody_else_took_makes_the_node_dirty(node: Node, monke
         raise ChildProcessError(pid)
 
     monkeypatch.setattr(os, "waitpid", reaped)
-    node.controller.observe(ALICE, None, now=2000.0)
+    node.controller.observe([ALICE], {}, now=2000.0)
     assert node.settle().message == "the clean-up failed (255)"
 
 
@@ -187,7 +189,119 @@ def test_system_and_bypass_users_are_never_cleaned(
     def never(target: Target) -> Left:
         raise AssertionError(target)
 
-    monkeypatch.setattr(controller, "clean", never)
-    node.controller.observe(ALICE._replace(user=user, uid=uid), None, now=2000.0)
+    monkeypatch.setattr(cleaning_child, "clean", never)
+    node.controller.observe([ALICE._replace(user=user, uid=uid)], {}, now=2000.0)
     node.controller.step()
     assert node.controller.step().state == "free"
+
+
+BOB = Booking("b1", "bob", 10002, ("lab-1",), 1100.0, 1160.0, made=900.0)
+
+
+def test_a_later_booking_opens_nothing_before_its_start(node: Node) -> None:
+    node.controller.observe([BOB], {}, now=1000.0)
+    assert (node.controller.step().state, node.users()) == ("free", [])
+    assert node.controller.due() == 100
+    node.time = 149.9
+    assert node.controller.step().open is None
+    node.controller.observe([BOB], {}, now=1099.9)
+    node.time = 150.0
+    report = node.controller.step()
+    assert (report.state, report.open, node.users()) == ("booked", "b1", ["user bob 150 210"])
+
+
+def test_before_its_start_a_booking_follows_the_servers_clock(node: Node) -> None:
+    node.controller.observe([BOB], {}, now=1000.0)
+    node.controller.observe([BOB], {}, now=990.0)
+    assert (node.controller.step().open, node.controller.due()) == (None, 110)
+    node.controller.observe([BOB], {}, now=1020.0)
+    assert (node.controller.step().open, node.controller.due()) == (None, 80)
+    node.controller.observe([BOB], {}, now=1110.0)
+    assert node.controller.step().open == "b1"
+    node.controller.observe([BOB], {}, now=1000.0)
+    assert (node.controller.step().open, node.users()) == ("b1", ["user bob 40 100"]), "it had begun, and ends no later"
+
+
+def test_a_booking_that_was_made_now_begins_though_the_servers_clock_seems_behind(node: Node) -> None:
+    node.controller.observe([ALICE], {}, now=999.9)
+    assert node.controller.step().open == "a1"
+
+
+def test_the_next_holder_enters_after_the_clean_up(node: Node) -> None:
+    follows = BOB._replace(start=1060.0, until=1120.0)
+    node.controller.observe([ALICE, follows], {}, now=1000.0)
+    assert node.controller.step().open == "a1"
+    node.time = 111.0
+    node.controller.observe([ALICE, follows], {}, now=1061.0)
+    report = node.controller.step()
+    assert (report.state, report.open, node.users()) == ("cleaning", None, [])
+    report = node.settle()
+    assert (report.state, report.open, report.cleaned) == ("booked", "b1", ENDED)
+    node.controller.observe([follows], report.cleaned, now=1061.0)
+    assert node.controller.step().cleaned == {}, "what is settled is no longer told"
+
+
+def test_a_dirty_node_opens_for_nobody(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning_child, "clean", lambda target: Left([Process(77, "x", frozenset({10001}))], []))
+    node.controller.observe([ALICE, BOB], {}, now=1110.0)
+    report = node.settle()
+    assert (report.state, report.open, node.users()) == ("dirty", None, [])
+
+
+def test_one_that_is_made_longer_while_its_clean_up_runs_is_cleaned_again_at_its_end(node: Node) -> None:
+    node.controller.observe([ALICE], {}, now=1060.0)
+    node.controller.step()
+    longer = ALICE._replace(until=1100.0)
+    node.controller.observe([longer], {}, now=1060.0)
+    assert node.controller.step().open is None, "the clean-up runs"
+    report = node.settle()
+    assert (report.state, report.open, report.cleaned) == ("booked", "a1", ENDED)
+    node.time = 90.0
+    report = node.controller.step()
+    assert (report.state, report.open) == ("cleaning", None)
+    assert node.settle().cleaned == {"a1": 1100.0}
+
+
+def test_what_an_older_release_confirmed_needs_no_second_clean_up(node: Node) -> None:
+    node.controller.observe([ALICE], {"a1": -1.0}, now=2000.0)
+    assert node.controller.step().state == "free"
+
+
+def test_a_booking_that_is_lost_from_the_document_is_cleaned_up_after(node: Node) -> None:
+    node.controller.observe([ALICE], {}, now=1000.0)
+    node.controller.step()
+    node.controller.observe([], {}, now=1010.0)
+    assert (node.controller.step().state, node.users()) == ("cleaning", [])
+    node.controller.observe([], {}, now=1011.0)
+    assert node.settle().state == "free"
+    assert [e["until"] for e in node.events if e["event"] == "cleaned"] == [1010.0]
+    node.controller.observe([], {}, now=1012.0)
+    assert node.controller.step().cleaned == {}
+
+
+def test_a_later_booking_that_is_cancelled_leaves_nothing(node: Node) -> None:
+    node.controller.observe([BOB], {}, now=1000.0)
+    node.controller.observe([], {}, now=1010.0)
+    assert node.controller.step().state == "free"
+    assert node.controller.due() == float("inf")
+
+
+def test_the_part_that_is_given_back_is_cleaned_once(node: Node) -> None:
+    node.controller.observe([ALICE], {}, now=1000.0)
+    node.controller.step()
+    node.controller.observe([ALICE._replace(id="a1.1", until=1005.0)], {}, now=1005.0)
+    assert node.settle().cleaned == {"a1.1": 1005.0}
+    assert [e["booking"] for e in node.events if e["event"] == "cleaned"] == ["a1.1"]
+
+
+def test_no_gate_opens_by_a_document_that_is_old(node: Node) -> None:
+    """It may have been cancelled, and another one booked, since the share was seen last."""
+    node.controller.observe([BOB], {}, now=1099.0)
+    node.time += 1 + DOWN
+    assert (node.controller.step().state, node.users()) == ("booked", [])
+    node.controller.observe([BOB], {}, now=1100.0 + DOWN)
+    assert node.controller.step().open == "b1"
+    node.time += DOWN - 1
+    assert node.controller.step().open == "b1", "one that is open stays until its end"
+    node.time += 10
+    assert node.settle().cleaned == {"b1": 1160.0}
