@@ -22,18 +22,23 @@ from reconfigure.rounds.resizing import Progress
 from reconfigure.site import data as site_data
 from reconfigure.site.data import Site
 
-TAKEN = ("resize_wait", "resize_idle_first")  # of the site data, besides min_nodes
+OF_PARTITIONS = ("min_nodes", "warm")  # what a resize takes of each partition of the site data
+TAKEN = ("resize_wait", "resize_idle_first")  # and besides
 PAUSE = (1.0, 1.5, 10.0)  # seconds between two looks: the first, how it grows, the longest
 
 
 def applied(in_force: Site, given: Site) -> Site:
-    """Return the site data in force with what a resize takes of other site data: `min_nodes` and TAKEN."""
-    numbers = {partition.name: partition.min_nodes for partition in given.partitions}
-    parts = [
-        {**part, "min_nodes": numbers.get(part["name"], part["min_nodes"])} for part in in_force.data["partitions"]
-    ]
+    """Return the site data in force with what a resize takes of other site data."""
+    others = {part["name"]: part for part in given.data["partitions"]}
+    parts = [_with(part, others.get(part["name"], part)) for part in in_force.data["partitions"]]
     taken = {key: given.data[key] for key in TAKEN if key in given.data}
     return site_data.freeze({**in_force.data, **taken, "partitions": parts})
+
+
+def _with(part: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a partition with what a resize takes of another version of it."""
+    plain = {key: value for key, value in part.items() if key not in OF_PARTITIONS}
+    return plain | {key: other[key] for key in OF_PARTITIONS if key in other}
 
 
 def propose(

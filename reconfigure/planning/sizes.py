@@ -12,7 +12,7 @@ from reconfigure.clusterdir.sizes import Size, Sizes
 from reconfigure.model.node import Node
 from reconfigure.planning.observed import Observed
 from reconfigure.site.data import Partition, Site
-from reconfigure.slurm.nodes import SLURM_USER, Power, SlurmNode
+from reconfigure.slurm.nodes import Power, SlurmNode
 
 DRAINED = "is taken away (reconfigure resize)"  # why Slurm is told to drain it
 
@@ -61,9 +61,34 @@ def persistent(site: Site, sizes: Sizes) -> frozenset[str]:
 
 
 def excluded(site: Site, sizes: Sizes, known: Collection[str] | None = None) -> str:
-    """Return the nodes that Slurm never powers down, as SuspendExcNodes has them; of those `known` to it, if given."""
-    names = [n for p in site.partitions if p.scheduler == "slurm" for n in in_force(p, sizes)]
-    return hostlist.fold(name for name in names if known is None or name in known)
+    """Return what Slurm does not power down, as SuspendExcNodes has it; of the nodes `known` to it, if given.
+
+    These are the nodes that are always up, and of a partition with a warm pool so many of its idle nodes (NODES:COUNT).
+    """
+    slurm = [partition for partition in site.partitions if partition.scheduler == "slurm"]
+    names = [name for partition in slurm for name in in_force(partition, sizes)]
+    parts = [hostlist.fold(name for name in names if known is None or name in known)]
+    for partition in (partition for partition in slurm if partition.warm):
+        pool = [name for name in partition.names() if known is None or name in known]
+        parts.append(f"{hostlist.fold(pool)}:{partition.warm}" if pool else "")
+    return ",".join(filter(None, parts))
+
+
+def to_warm(site: Site, sizes: Sizes, observed: Observed) -> dict[str, str]:
+    """Return the nodes to power up so that each warm pool has its number of idle ones, with why.
+
+    Idle nodes that are always up count; so do those that come up and have no job. Nodes that failed (cooldown),
+    leave or were taken out of service are left alone.
+    """
+    found: dict[str, str] = {}
+    for partition in (partition for partition in site.partitions if partition.warm and observed.slurm):
+        nodes = {name: observed.slurm_node(name) for name in partition.names() if name not in sizes.leaving}
+        usable = {name: node for name, node in nodes.items() if node and node.base == "IDLE" and not node.drained}
+        idle = [name for name, node in usable.items() if not node.power.off]
+        off = [n for n, node in usable.items() if node.power is Power.POWERED_DOWN and n not in observed.held]
+        missing = partition.warm - len(idle)
+        found |= dict.fromkeys(off[: max(0, missing)], f"warm: {partition.warm}, and {len(idle)} are idle")
+    return found
 
 
 def wanted(site: Site, counts: Mapping[str, int]) -> dict[str, int]:
@@ -91,8 +116,7 @@ def change(
     before = in_force(partition, sizes)
     order = sorted(before, key=lambda name: (idle_first and name in busy, -number(name)))
     kept = set(before) - set(order[: max(0, len(before) - count)])
-    every = (f"{partition.name}-{n}" for n in range(1, partition.max_nodes + 1))
-    more = [name for name in every if name not in kept][: max(0, count - len(before))]
+    more = [name for name in partition.names() if name not in kept][: max(0, count - len(before))]
     after = tuple(sorted([*kept, *more], key=number))
     down = set(before) - set(after)
     if partition.scheduler == "booking":
@@ -162,8 +186,11 @@ def to_drain(nodes: Mapping[str, Node], observed: Observed, leaving: Iterable[st
 
 
 def drained(node: SlurmNode | None) -> bool:
-    """Return whether a node is drained since it leaves."""
-    return node is not None and node.drained and node.reason == DRAINED and node.reason_user == SLURM_USER
+    """Return whether a node that is noted to leave is drained for that.
+
+    Who set the reason does not tell: 22.05 has root for everybody after a `scontrol reconfigure`.
+    """
+    return node is not None and node.drained and node.reason == DRAINED
 
 
 def sentences(site: Site, sizes: Sizes) -> list[str]:

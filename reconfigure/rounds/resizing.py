@@ -6,6 +6,7 @@ When nobody has it, it is removed like every other one, through the guard; then 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,8 @@ from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Round
 from reconfigure.slurm import exclusions
 from reconfigure.slurm.jobs import Job
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ def advance(cluster: Cluster, up: Collection[str] = ()) -> Progress:
     leaving = (noted.leaving.keys() & cluster.nodeset.keys()) - cluster.persistent()
     observed = cluster.observe()
     noted, untold = _announce(cluster, noted, leaving)
+    exclude(cluster, observed)  # before the drains: on 22.05 a reconfigure forgets who set them
     drained = sizes.to_drain(cluster.nodeset, observed, leaving)
     if drained:
         cluster.controller.set_state(drained, "drain", sizes.DRAINED)
-    exclude(cluster, observed)
     there = {name for name in leaving if observed.runs(name) or name in observed.state}
     asked = cluster.ask(observed) if there and observed.healthy("login") else observed
     waits = {**edits.in_use(sorted(there), cluster.nodeset, asked, _jobs(cluster, there, asked)), **untold}
@@ -73,6 +76,18 @@ def settle(cluster: Cluster, observed: Observed) -> None:
         advance(cluster)
     else:
         exclude(cluster, observed)
+    warm(cluster)
+
+
+def warm(cluster: Cluster) -> None:
+    """Power up what the warm pools lack; Slurm keeps so many idle nodes by itself, and powers none up."""
+    if not any(partition.warm for partition in cluster.site.partitions):
+        return
+    observed = cluster.observe()
+    lacking = sizes.to_warm(cluster.site, sizes_file.read(cluster.clusterdir), observed)
+    failed = _carry_out(cluster, observed, dict.fromkeys(lacking, "resume"))
+    for name, why in failed.items():
+        log.warning("%s: not brought up for the warm pool: %s", name, why)
 
 
 def exclude(cluster: Cluster, observed: Observed) -> None:

@@ -34,7 +34,10 @@ class SiteError(UsageError):
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition: `min_nodes` are always up, up to `max_nodes` may exist; `features` include those of its flavor."""
+    """A partition: `min_nodes` are always up, up to `max_nodes` may exist; `features` include those of its flavor.
+
+    `warm` are kept up and idle beyond what jobs have.
+    """
 
     name: str
     scheduler: str
@@ -43,6 +46,11 @@ class Partition:
     image: str
     flavor: str
     features: tuple[str, ...]
+    warm: int = 0
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all its nodes."""
+        return tuple(f"{self.name}-{number}" for number in range(1, self.max_nodes + 1))
 
     def persistent(self) -> tuple[str, ...]:
         """Return the names of its nodes that are always up."""

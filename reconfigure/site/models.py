@@ -117,6 +117,13 @@ class Partition(Keys):
         title="A Slurm partition grows to so many for its queue.",
         description=f"a whole number from 1 to {rules.MOST_NODES}, such as 4",
     )
+    warm: int = Field(
+        default_factory=_absent,
+        ge=0,
+        le=1023,
+        title="So many nodes of a Slurm partition are kept up and idle beyond what its jobs have.",
+        description="a whole number from 0 to max_nodes, such as 2; only where scheduler is slurm",
+    )
     image: ImageName = Field(title="A key of images.")
     flavor: FlavorName = Field(title="A key of flavors.")
     features: Features = Field(default=[], title="Words for --constraint.")

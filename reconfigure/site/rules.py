@@ -49,7 +49,7 @@ def references(faults: Faults, where: str, part: Mapping[str, Any], good: Mappin
 
 
 def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
-    """Names are given once, min_nodes is at most max_nodes, images and flavors are there."""
+    """Names are given once, min_nodes and warm are at most max_nodes, images and flavors are there."""
     listed = good.get("partitions", [])
     unique(faults, "partitions", "name", listed, "another name: {} has it")
     for index, part in enumerate(listed):
@@ -57,6 +57,10 @@ def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
         references(faults, where, part, good)
         if part.get("min_nodes", 0) > part.get("max_nodes", MOST_NODES):
             faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
+        if part.get("warm", 0) > part.get("max_nodes", 1023):
+            faults.add(f"{where}.warm", part["warm"], f"at most max_nodes, {part['max_nodes']}")
+        if part.get("warm") and part.get("scheduler") == "booking":
+            faults.add(f"{where}.warm", part["warm"], "to be left out: nodes to book are up when min_nodes says so")
 
 
 def block(max_nodes: int) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
+
+import yaml
 
 from kiwi.common import process
 from tests.cluster.conftest import REPO, SITES, Cluster, wait_for
@@ -75,3 +78,22 @@ def test_up_and_down_under_jobs_and_bookings(cluster: Cluster) -> None:
     assert {name: cluster.instances()[name] for name in ("cpu-1", "lab-1")} == {
         n: before[n] for n in ("cpu-1", "lab-1")
     }
+
+
+def test_a_warm_pool_is_filled_and_kept(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.rest()
+    slurmctld = cluster.ssh("root@login", PID).out
+    data = yaml.safe_load(SITES[cluster.name].read_text())
+    shipped = json.loads(cluster.command("reconfigure", "check", "--print", "partitions").out)
+    parts = [{**part, "warm": 2} if part["name"] == "cpu" else part for part in shipped]
+    file = tmp_path / "warm.yml"
+    file.write_text(yaml.safe_dump({**data, "partitions": parts}))
+    resize(cluster, f"--site {file}")
+    cluster.command("reconfigure", "sync")  # the worker does it within a minute
+    wait_for("two are idle", lambda: states(cluster, "cpu-1", "cpu-2", "cpu-3") == ["idle", "idle", "idle~"], 60)
+    kept = cluster.ssh("root@login", "scontrol show config | grep SuspendExcNodes").out
+    assert kept.split()[-1] == "cpu-1,cpu-[1-4]:2"
+    playbook(cluster)
+    kept = cluster.ssh("root@login", "scontrol show config | grep SuspendExcNodes").out
+    assert (kept.split()[-1], cluster.ssh("root@login", PID).out) == ("cpu-1", slurmctld)
+    cluster.rest()

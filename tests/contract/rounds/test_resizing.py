@@ -109,6 +109,18 @@ def test_idle_nodes_go_busy_ones_when_they_are_free(with_login: Cluster, slurm: 
     assert sizes_file.read(with_login.clusterdir) == Sizes({"cpu": Size(("cpu-1",), 3)})
 
 
+def test_a_slurm_that_forgets_who_drained_it_gives_it_back_too(with_login: Cluster, slurm: Slurm) -> None:
+    """22.05 after a reconfigure: the end of the round takes the drain for a person's and sets it again."""
+    slurm.jobs_of = {"cpu-2": "7"}
+    begin(with_login, 2)
+    begin(with_login, 1)
+    resizing.advance(with_login)
+    slurm.drains["cpu-2"] = (sizes.DRAINED, "root")
+    slurm.jobs_of = {}
+    assert resizing.advance(with_login).done
+    assert (slurm.drains, made(with_login)) == ({}, {"login", "cpu-1"})
+
+
 def test_nobody_brings_back_what_leaves(with_login: Cluster, slurm: Slurm) -> None:
     begin(with_login, 1)
     observed = with_login.observe()

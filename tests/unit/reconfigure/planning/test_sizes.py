@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,3 +119,43 @@ def test_a_persons_drain_is_not_ours() -> None:
     nodes = dict.fromkeys(states)
     assert sizes.to_drain(nodes, seen, states) == ("cpu-1",)  # type: ignore[arg-type]
     assert [name for name in states if sizes.drained(seen.slurm_node(name))] == ["cpu-3"]
+
+
+def warm(number: int, **numbers: int) -> Site:
+    data = dict(site(**numbers).data)
+    parts = [{**p, "warm": number} if p["name"] == "cpu" else p for p in data["partitions"]]
+    return site_data.freeze({**data, "partitions": parts})
+
+
+def test_slurm_keeps_so_many_idle_nodes_of_a_warm_pool() -> None:
+    assert sizes.excluded(warm(2), Sizes()) == "cpu-1,cpu-[1-6]:2"
+    assert sizes.excluded(warm(2, cpu=0), Sizes(), {"cpu-1", "cpu-2"}) == "cpu-[1-2]:2"
+    assert sizes.excluded(warm(0, cpu=0), Sizes()) == ""
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        pytest.param([UP, OFF, OFF, OFF], ["cpu-2"], id="an idle one that is always up counts"),
+        pytest.param(["ALLOCATED+CLOUD", OFF, OFF, OFF], ["cpu-2", "cpu-3"], id="one with a job does not"),
+        pytest.param(["ALLOCATED+CLOUD", "IDLE+CLOUD+POWERING_UP", UP, OFF], [], id="what comes up counts"),
+        pytest.param(["ALLOCATED+CLOUD", UP, UP, UP], [], id="more than that is Slurm's affair"),
+        pytest.param(
+            ["IDLE+CLOUD+DRAIN", OFF, "IDLE+CLOUD+POWERING_DOWN", OFF], ["cpu-2", "cpu-4"], id="not what goes"
+        ),
+        pytest.param(
+            ["ALLOCATED+CLOUD", f"{OFF}+DRAIN", "DOWN+CLOUD+POWERED_DOWN", OFF], ["cpu-4"], id="out of service"
+        ),
+        pytest.param(["ALLOCATED+CLOUD"] * 4, [], id="none is left"),
+    ],
+)
+def test_what_a_warm_pool_lacks_is_powered_up(states: list[str], expected: list[str]) -> None:
+    seen = observed("login", states={f"cpu-{number}": state for number, state in enumerate(states, 1)})
+    assert list(sizes.to_warm(warm(2), Sizes(), seen)) == expected
+
+
+def test_a_warm_pool_leaves_alone_what_failed_or_leaves() -> None:
+    seen = observed("login", states={"cpu-1": OFF, "cpu-2": OFF, "cpu-3": OFF, "cpu-4": OFF})
+    seen = replace(seen, held={"cpu-1": "no munge"})
+    assert list(sizes.to_warm(warm(2), Sizes(leaving={"cpu-2": 7.0}), seen)) == ["cpu-3", "cpu-4"]
+    assert sizes.to_warm(warm(2), Sizes(), replace(seen, slurm=None)) == {}

@@ -109,6 +109,8 @@ def test_the_shipped_data_is_sound() -> None:
         ({"partitions": partition(name="login")}, "partitions[0].name", "'login'"),
         ({"partitions": partition(max_nodes="four")}, "partitions[0].max_nodes", "'four'"),
         ({"partitions": partition(min_nodes=5)}, "partitions[0].min_nodes", "5"),
+        ({"partitions": partition(warm=5)}, "partitions[0].warm", "5"),
+        ({"partitions": partition(warm=1, scheduler="booking")}, "partitions[0].warm", "1"),
         ({"partitions": partition(flavor="big")}, "partitions[0].flavor", "'big'"),
         ({"partitions": partition(scheduler="pbs")}, "partitions[0].scheduler", "'pbs'"),
         ({"partitions": partition(features=["a", "a"])}, "partitions[0].features", "['a', 'a']"),
