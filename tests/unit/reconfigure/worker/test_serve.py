@@ -178,6 +178,7 @@ def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Wor
         observe=lambda: observed,
         terraform=terraform,
         persistent=lambda: frozenset({"login"}),
+        site=SimpleNamespace(partitions=()),
         has_slurm=True,
     )
     return serve.Worker(clusterdir, lambda: cluster)  # type: ignore[arg-type, return-value]
