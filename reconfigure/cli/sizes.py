@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from kiwi.common import durations, hostlist
@@ -16,12 +17,14 @@ from reconfigure.lifecycle import resizing
 from reconfigure.planning.sizes import Change
 from reconfigure.rounds.resizing import Progress
 from reconfigure.site import data as site_data
+from reconfigure.site import moments
 
 DAY = 86400  # seconds
+UP_WAIT = 600  # seconds that nodes may take to come up
 
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Declare resize."""
+    """Declare resize and keep."""
     text = "change how many nodes are always up: drain, wait for jobs and bookings, remove; or add"
     command = add(commands, "resize", resize, text, "resize cpu=4 lab=2", BY_HAND)
     text = "a partition and how many of its nodes are always up; without any all of the site data's min_nodes"
@@ -34,6 +37,31 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("--cancel", action="store_true", help=text)
     command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
     command.add_argument("--json", action="store_true", help="print the result as JSON")
+    text = "have nodes not powered down, whatever else says so; powers them up where they are off"
+    command = add(commands, "keep", keep, text, "keep cpu-3 --until 18:00", BY_HAND)
+    text = "names as Slurm writes them, such as cpu-[2-3],lab-1"
+    complete(command.add_argument("nodes", metavar="NODES", help=text), "_reconfigure_nodes")
+    until = command.add_mutually_exclusive_group()
+    text = "HH:MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM of this host's clock; default: until --end"
+    until.add_argument("--until", metavar="TIME", help=text)
+    until.add_argument("--end", action="store_true", help="keep them no longer")
+
+
+def keep(options: Options) -> int:
+    """Keep nodes up, or no longer."""
+    cluster = cluster_of(options)
+    names = hostlist.expand(options.nodes)
+    if unknown := [name for name in names if name not in cluster.nodeset or name == "login"]:
+        good = hostlist.fold(cluster.nodeset.keys() - {"login"})
+        raise UsageError(key="nodes", found=hostlist.fold(unknown), needs=f"some of {good}")
+    if options.end:
+        resizing.let_go(cluster, names)
+        lines = [f"{hostlist.fold(names)}: kept no longer"]
+        return _follow(options, (), (), 0, lines=lines)
+    until = moments.parse(options.until, time.time()) if options.until else None
+    resizing.keep(cluster, names, until)
+    when = f"until {durations.local(until)}" if until else "until `reconfigure keep --end`"
+    return _follow(options, (), names, UP_WAIT, lines=[f"{hostlist.fold(names)}: kept up {when}"])
 
 
 def resize(options: Options) -> int:
@@ -82,12 +110,14 @@ def _follow(
     extra: Mapping[str, object] | None = None,
 ) -> int:
     """Go on until all is done or the time is over; return the exit code."""
-    if not options.json:
+    as_json = getattr(options, "json", False)
+    if not as_json:
         print("\n".join(lines), flush=True)
     report = _Reporter()
     with tables.doing(cluster_of(options).clusterdir, report.idle):
         left = resizing.follow(lambda: cluster_of(options), up, seconds, report)
-    _print(options, changes, left, (), extra)
+    if as_json:
+        _print(options, changes, left, (), extra)
     for line in [*_waits("failed: ", left.failed), *_waits("still there: ", left.waits)]:
         print(f"reconfigure: {line}", file=sys.stderr)
     if left.waits:

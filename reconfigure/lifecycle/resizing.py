@@ -95,6 +95,23 @@ def cancel(cluster: Cluster) -> tuple[str, ...]:
     return tuple(stay)
 
 
+def keep(cluster: Cluster, names: Collection[str], until: float | None) -> None:
+    """Have nodes always up besides, until a moment (unix s; None: until `let_go`)."""
+    with lock.locked(cluster.clusterdir, lock.WAIT):
+        noted = sizes_file.read(cluster.clusterdir)
+        sizes_file.write(cluster.clusterdir, replace(noted, kept={**noted.kept, **dict.fromkeys(names, until)}))
+        journal.write(cluster.clusterdir, "kept", names, until=until)
+
+
+def let_go(cluster: Cluster, names: Collection[str]) -> None:
+    """Have nodes no longer kept; those that nothing else keeps up are powered down when they are idle."""
+    with lock.locked(cluster.clusterdir, lock.WAIT):
+        noted = sizes_file.read(cluster.clusterdir)
+        kept = {name: until for name, until in noted.kept.items() if name not in names}
+        sizes_file.write(cluster.clusterdir, replace(noted, kept=kept))
+        journal.write(cluster.clusterdir, "kept no longer", names)
+
+
 def follow(
     cluster: Callable[[], Cluster], up: Collection[str], seconds: float, show: Callable[[Progress], None]
 ) -> Progress:

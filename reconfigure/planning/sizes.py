@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kiwi.common import hostlist
+from kiwi.common import durations, hostlist
 from kiwi.common.errors import UsageError
 from reconfigure.clusterdir.sizes import Size, Sizes
 from reconfigure.model.node import Node
@@ -55,9 +55,15 @@ def in_force(partition: Partition, sizes: Sizes) -> tuple[str, ...]:
     return tuple(name for name in size.nodes if number(name) <= partition.max_nodes)
 
 
+def always_up(partition: Partition, sizes: Sizes) -> tuple[str, ...]:
+    """Return the nodes of a partition that are always up, those among them that somebody keeps (`reconfigure keep`)."""
+    kept = sizes.kept.keys() & partition.names() if sizes.kept else set()
+    return tuple(sorted({*in_force(partition, sizes), *kept}, key=number))
+
+
 def persistent(site: Site, sizes: Sizes) -> frozenset[str]:
     """Return the names of all nodes that are always up, the login node among them."""
-    return frozenset({"login"}.union(*(in_force(partition, sizes) for partition in site.partitions)))
+    return frozenset({"login"}.union(*(always_up(partition, sizes) for partition in site.partitions)))
 
 
 def excluded(site: Site, sizes: Sizes, known: Collection[str] | None = None) -> str:
@@ -66,7 +72,7 @@ def excluded(site: Site, sizes: Sizes, known: Collection[str] | None = None) -> 
     These are the nodes that are always up, and of a partition with a warm pool so many of its idle nodes (NODES:COUNT).
     """
     slurm = [partition for partition in site.partitions if partition.scheduler == "slurm"]
-    names = [name for partition in slurm for name in in_force(partition, sizes)]
+    names = [name for partition in slurm for name in always_up(partition, sizes)]
     parts = [hostlist.fold(name for name in names if known is None or name in known)]
     for partition in (partition for partition in slurm if partition.warm):
         pool = [name for name in partition.names() if known is None or name in known]
@@ -121,6 +127,7 @@ def change(
     down = set(before) - set(after)
     if partition.scheduler == "booking":
         down |= {m.name for m in observed.machines if _of(m.name, partition)} - set(after)
+    down -= sizes.kept.keys()
     return Change(partition.name, before, after, tuple(sorted(down, key=number)))
 
 
@@ -194,11 +201,16 @@ def drained(node: SlurmNode | None) -> bool:
 
 
 def sentences(site: Site, sizes: Sizes) -> list[str]:
-    """Return lines that say where the number of nodes that are always up is not that of the site data."""
+    """Return lines that say where the nodes that are always up are not those of the site data."""
+    kept = [f"{name}: kept up {_until(until)} (reconfigure keep --end {name})" for name, until in sizes.kept.items()]
     found = [(p, len(in_force(p, sizes))) for p in site.partitions]
     return [
         f"{p.name}: {count} always up by `reconfigure resize`; the site data says min_nodes: {p.min_nodes} "
         "(`reconfigure resize` alone makes it so; bin/up leaves it, unless that number is edited)"
         for p, count in found
         if count != p.min_nodes
-    ]
+    ] + kept
+
+
+def _until(until: float | None) -> str:
+    return "until that is ended" if until is None else f"until {durations.local(until)}"

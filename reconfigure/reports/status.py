@@ -96,7 +96,7 @@ def _sizes(cluster: Cluster) -> dict[str, Any]:
     """Return which nodes are always up, by partition, which leave, and where that is not what the site data says."""
     noted = sizes_file.read(cluster.clusterdir)
     return {
-        "always_up": {part.name: list(sizes.in_force(part, noted)) for part in cluster.site.partitions},
+        "always_up": {part.name: list(sizes.always_up(part, noted)) for part in cluster.site.partitions},
         "leaving": sorted(noted.leaving.keys() - sizes.persistent(cluster.site, noted)),
         "differ": sizes.sentences(cluster.site, noted),
     }

@@ -1,7 +1,7 @@
 # Made from the parser of reconfigure by bin/generate, with shtab (Apache-2.0); not to be edited.
 
 _shtab_reconfigure_image_subparsers=(list bake)
-_shtab_reconfigure_subparsers=(status why check accept init down inventory ssh-config welcome sync resume suspend resize image serve completion)
+_shtab_reconfigure_subparsers=(status why check accept init down inventory ssh-config welcome sync resume suspend resize keep image serve completion)
 
 _shtab_reconfigure_status_option_strings=(-h --help --json --watch --paths)
 _shtab_reconfigure_why_option_strings=(-h --help --json)
@@ -16,6 +16,7 @@ _shtab_reconfigure_sync_option_strings=(-h --help --json --dry-run --force --giv
 _shtab_reconfigure_resume_option_strings=(-h --help --dry-run)
 _shtab_reconfigure_suspend_option_strings=(-h --help --dry-run --force)
 _shtab_reconfigure_resize_option_strings=(-h --help --site --wait --cancel --dry-run --json)
+_shtab_reconfigure_keep_option_strings=(-h --help --until --end)
 _shtab_reconfigure_image_list_option_strings=(-h --help --json)
 _shtab_reconfigure_image_bake_option_strings=(-h --help)
 _shtab_reconfigure_image_option_strings=(-h --help)
@@ -30,12 +31,13 @@ _shtab_reconfigure_init___site_COMPGEN=_reconfigure_file
 _shtab_reconfigure_resume_pos_0_COMPGEN=_reconfigure_nodes
 _shtab_reconfigure_suspend_pos_0_COMPGEN=_reconfigure_nodes
 _shtab_reconfigure_resize___site_COMPGEN=_reconfigure_file
+_shtab_reconfigure_keep_pos_0_COMPGEN=_reconfigure_nodes
 _shtab_reconfigure_image_bake_pos_0_COMPGEN=_reconfigure_images
 _shtab_reconfigure___cluster_COMPGEN=_reconfigure_clusters
 
 _shtab_reconfigure_image_pos_0_choices=(list bake)
 _shtab_reconfigure_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconfigure_pos_0_choices=(status why check accept init down inventory ssh-config welcome sync resume suspend resize image serve completion)
+_shtab_reconfigure_pos_0_choices=(status why check accept init down inventory ssh-config welcome sync resume suspend resize keep image serve completion)
 
 _shtab_reconfigure_status__h_nargs=0
 _shtab_reconfigure_status___help_nargs=0
@@ -86,6 +88,9 @@ _shtab_reconfigure_resize___help_nargs=0
 _shtab_reconfigure_resize___cancel_nargs=0
 _shtab_reconfigure_resize___dry_run_nargs=0
 _shtab_reconfigure_resize___json_nargs=0
+_shtab_reconfigure_keep__h_nargs=0
+_shtab_reconfigure_keep___help_nargs=0
+_shtab_reconfigure_keep___end_nargs=0
 _shtab_reconfigure_image_list__h_nargs=0
 _shtab_reconfigure_image_list___help_nargs=0
 _shtab_reconfigure_image_list___json_nargs=0

@@ -85,8 +85,8 @@ function _shtab_reconfigure_using
   test "$_shtab_reconfigure_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config welcome sync resume suspend resize image 'image list' 'image bake' serve completion
-set -g _shtab_reconfigure_opts_with_value --cluster --print --site --wait
+set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config welcome sync resume suspend resize keep image 'image list' 'image bake' serve completion
+set -g _shtab_reconfigure_opts_with_value --cluster --print --site --until --wait
 
 complete -c reconfigure -e
 complete -c reconfigure -f
@@ -152,6 +152,11 @@ complete -c reconfigure -n '_shtab_reconfigure_using resize' -l wait -x -d 'how 
 complete -c reconfigure -n '_shtab_reconfigure_using resize' -l cancel -d 'have the nodes that are being taken away stay after all: their drains are taken back'
 complete -c reconfigure -n '_shtab_reconfigure_using resize' -l dry-run -d 'print the plan, change nothing'
 complete -c reconfigure -n '_shtab_reconfigure_using resize' -l json -d 'print the result as JSON'
+complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a keep -d 'Have nodes not powered down, whatever else says so; powers them up where they are off.'
+complete -c reconfigure -n '_shtab_reconfigure_using keep' -s h -l help -d 'show this help message and exit'
+complete -c reconfigure -n '_shtab_reconfigure_using keep' -l until -x -d 'HH:MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM of this host'"'"'s clock; default: until --end'
+complete -c reconfigure -n '_shtab_reconfigure_using keep' -l end -d 'keep them no longer'
+complete -c reconfigure -n '_shtab_reconfigure_using keep; and test $_shtab_reconfigure_npos -eq 0' -ka "(_reconfigure_nodes)" -d 'names as Slurm writes them, such as cpu-[2-3],lab-1'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a image -d 'List or bake images.'
 complete -c reconfigure -n '_shtab_reconfigure_using image' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using image; and test $_shtab_reconfigure_npos -eq 0' -a list -d 'Print every image, its hash and whether it is baked.'

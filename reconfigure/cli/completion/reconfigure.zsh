@@ -12,6 +12,7 @@ _shtab_reconfigure_commands() {
     image:'List or bake images.'
     init:'Write the cluster'"'"'s folder from checked site data.'
     inventory:'Print Ansible'"'"'s inventory as JSON.'
+    keep:'Have nodes not powered down, whatever else says so; powers them up where they are off.'
     resize:'Change how many nodes are always up: drain, wait for jobs and bookings, remove; or add.'
     resume:'Make nodes.'
     serve:'Run the worker that does what Slurm asks for.'
@@ -119,6 +120,16 @@ _shtab_reconfigure_inventory_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconfigure_inventory_defaults_added=0
+
+_shtab_reconfigure_keep_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--until[HH\:MM, YYYY-MM-DD or YYYY-MM-DDTHH\:MM of this host\'s clock\; default\: until --end]:TIME:"
+  "--end[keep them no longer]"
+  ":names as Slurm writes them, such as cpu-\[2-3\],lab-1:_reconfigure_nodes"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_keep_defaults_added=0
 
 _shtab_reconfigure_resize_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -233,6 +244,7 @@ _shtab_reconfigure() {
         image) _shtab_reconfigure_image ;;
         init) _arguments -C -s $_shtab_reconfigure_init_options ;;
         inventory) _arguments -C -s $_shtab_reconfigure_inventory_options ;;
+        keep) _arguments -C -s $_shtab_reconfigure_keep_options ;;
         resize) _arguments -C -s $_shtab_reconfigure_resize_options ;;
         resume) _arguments -C -s $_shtab_reconfigure_resume_options ;;
         serve) _arguments -C -s $_shtab_reconfigure_serve_options ;;

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kiwi.common.errors import UsageError
+from reconfigure.clusterdir import sizes as sizes_file
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.sizes import Size, Sizes
 from reconfigure.planning import sizes
 from reconfigure.planning.observed import Observed
@@ -159,3 +163,21 @@ def test_a_warm_pool_leaves_alone_what_failed_or_leaves() -> None:
     seen = replace(seen, held={"cpu-1": "no munge"})
     assert list(sizes.to_warm(warm(2), Sizes(leaving={"cpu-2": 7.0}), seen)) == ["cpu-3", "cpu-4"]
     assert sizes.to_warm(warm(2), Sizes(), replace(seen, slurm=None)) == {}
+
+
+def test_a_kept_node_is_always_up_besides() -> None:
+    noted = Sizes(kept={"cpu-4": None, "lab-2": 9e9, "gone-1": None})
+    assert sizes.persistent(site(), noted) == {"login", "cpu-1", "cpu-4", "lab-1", "lab-2"}
+    assert sizes.excluded(site(), noted) == "cpu-[1,4]"
+    part = site(cpu=4).partitions[0]
+    found = sizes.change(part, noted, 2, observed("login"), (), idle_first=False)
+    assert (found.after, found.down) == (("cpu-1", "cpu-2"), ("cpu-3",)), "it stays until that is ended"
+    assert "cpu-4: kept up until that is ended" in sizes.sentences(site(), noted)[0]
+
+
+def test_a_node_is_kept_no_longer_than_that(tmp_path: Path) -> None:
+    clusterdir = ClusterDir(tmp_path, "kiwi")
+    clusterdir.path.mkdir(parents=True)
+    noted = Sizes(kept={"cpu-3": time.time() + 1000, "cpu-4": None})
+    assert sizes_file.write(clusterdir, replace(noted, kept={**noted.kept, "cpu-2": time.time() - 1}))
+    assert sizes_file.read(clusterdir) == noted
