@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kiwi.common import durations, hostlist
+from kiwi.common import durations
 from kiwi.common.errors import UsageError
 from reconfigure.clusterdir.sizes import Size, Sizes
 from reconfigure.model.node import Node
@@ -73,11 +73,25 @@ def excluded(site: Site, sizes: Sizes, known: Collection[str] | None = None) -> 
     """
     slurm = [partition for partition in site.partitions if partition.scheduler == "slurm"]
     names = [name for partition in slurm for name in always_up(partition, sizes)]
-    parts = [hostlist.fold(name for name in names if known is None or name in known)]
+    parts = _ranges(name for name in names if known is None or name in known)
     for partition in (partition for partition in slurm if partition.warm):
         pool = [name for name in partition.names() if known is None or name in known]
-        parts.append(f"{hostlist.fold(pool)}:{partition.warm}" if pool else "")
-    return ",".join(filter(None, parts))
+        parts += [f"{span}:{partition.warm}" for span in _ranges(pool)]
+    return ",".join(parts)
+
+
+def _ranges(names: Iterable[str]) -> list[str]:
+    """Return names as ranges of consecutive numbers: cpu-[1-2], cpu-4, and never cpu-[1-2,4].
+
+    slurmctld 24.11 takes a comma within brackets for the end of a name in SuspendExcNodes, and dies of that.
+    """
+    found: list[tuple[str, int, int]] = []
+    for part, n in sorted((name.rpartition("-")[0], number(name)) for name in set(names)):
+        if found and found[-1][0] == part and found[-1][2] == n - 1:
+            found[-1] = (part, found[-1][1], n)
+        else:
+            found.append((part, n, n))
+    return [f"{part}-{low}" if low == high else f"{part}-[{low}-{high}]" for part, low, high in found]
 
 
 def to_warm(site: Site, sizes: Sizes, observed: Observed) -> dict[str, str]:

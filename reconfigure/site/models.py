@@ -120,7 +120,7 @@ class Partition(Keys):
     warm: int = Field(
         default_factory=_absent,
         ge=0,
-        le=1023,
+        le=rules.MOST_NODES,
         title="So many nodes of a Slurm partition are kept up and idle beyond what its jobs have.",
         description="a whole number from 0 to max_nodes, such as 2; only where scheduler is slurm",
     )

@@ -57,7 +57,7 @@ def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
         references(faults, where, part, good)
         if part.get("min_nodes", 0) > part.get("max_nodes", MOST_NODES):
             faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
-        if part.get("warm", 0) > part.get("max_nodes", 1023):
+        if part.get("warm", 0) > part.get("max_nodes", MOST_NODES):
             faults.add(f"{where}.warm", part["warm"], f"at most max_nodes, {part['max_nodes']}")
         if part.get("warm") and part.get("scheduler") == "booking":
             faults.add(f"{where}.warm", part["warm"], "to be left out: nodes to book are up when min_nodes says so")

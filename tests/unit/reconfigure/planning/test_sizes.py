@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Machine
 from reconfigure.site import data as site_data
 from reconfigure.site.data import Site
+from reconfigure.slurm import exclusions
 from tests.unit.reconfigure.planning.test_plan import OFF, UP, observed
 
 
@@ -168,7 +170,7 @@ def test_a_warm_pool_leaves_alone_what_failed_or_leaves() -> None:
 def test_a_kept_node_is_always_up_besides() -> None:
     noted = Sizes(kept={"cpu-4": None, "lab-2": 9e9, "gone-1": None})
     assert sizes.persistent(site(), noted) == {"login", "cpu-1", "cpu-4", "lab-1", "lab-2"}
-    assert sizes.excluded(site(), noted) == "cpu-[1,4]"
+    assert sizes.excluded(site(), noted) == "cpu-1,cpu-4"
     part = site(cpu=4).partitions[0]
     found = sizes.change(part, noted, 2, observed("login"), (), idle_first=False)
     assert (found.after, found.down) == (("cpu-1", "cpu-2"), ("cpu-3",)), "it stays until that is ended"
@@ -181,3 +183,14 @@ def test_a_node_is_kept_no_longer_than_that(tmp_path: Path) -> None:
     noted = Sizes(kept={"cpu-3": time.time() + 1000, "cpu-4": None})
     assert sizes_file.write(clusterdir, replace(noted, kept={**noted.kept, "cpu-2": time.time() - 1}))
     assert sizes_file.read(clusterdir) == noted
+
+
+@pytest.mark.parametrize("nodes", [("cpu-1", "cpu-3"), ("cpu-1", "cpu-2", "cpu-4", "cpu-6"), ("cpu-5",), ()])
+def test_no_comma_within_brackets(nodes: tuple[str, ...]) -> None:
+    """slurmctld 24.11.5 died of SuspendExcNodes=cpu-[1,3],cpu-[1-4]:2 (hostlist_create() error for cpu-[1)."""
+    data = dict(warm(2, cpu=0).data)
+    for found in (site_data.freeze(data), site(cpu=0)):
+        text = sizes.excluded(found, Sizes({"cpu": Size(nodes, 0)}))
+        assert not re.search(r"\[[^\]]*,", text), text
+        kept = {name for name, count in exclusions.meaning(text).items() if count == 0}
+        assert kept == set(nodes)
