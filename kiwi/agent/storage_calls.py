@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Callable
 
 from kiwi.booking import codec
@@ -56,7 +57,9 @@ class StorageCalls:
                 engine.heartbeats.beat()
                 if self._config.role == "login":
                     engine.take_over()
-                    engine.store.prune(engine.heartbeats.now())
+                    now = engine.heartbeats.now()
+                    engine.store.prune(now, engine.note_changes())
+                    engine.history.prune(now, self._config.history_months)
             except (KiwiError, OSError) as exc:
                 faults[name] = str(exc)
         return {"faults": faults}
@@ -82,10 +85,22 @@ class StorageCalls:
     def _alloc(
         self, partition: str, nodes: list[str], user: list[Any], seconds: int, at: float | None, dry_run: bool
     ) -> dict[str, Any]:
-        return _shown(self._engines[partition].allocate(nodes, User(*user), seconds, at=at, dry_run=dry_run))
+        engine = self._engines[partition]
+        found = _shown(engine.allocate(nodes, User(*user), seconds, at=at, dry_run=dry_run))
+        self._note(engine)
+        return found
 
     def _kill(self, partition: str, nodes: list[str], user: list[Any]) -> dict[str, Any]:
-        return _shown(self._engines[partition].release(nodes, User(*user)))
+        engine = self._engines[partition]
+        found = _shown(engine.release(nodes, User(*user)))
+        self._note(engine)
+        return found
+
+    def _note(self, engine: BookingEngine) -> None:
+        """Bring the journal up to date at once where it is this machine's duty; what fails is done at the next beat."""
+        if self._config.role == "login":
+            with contextlib.suppress(KiwiError, OSError):
+                engine.note_changes()
 
 
 def _shown(nodes: list[Node]) -> dict[str, Any]:

@@ -6,7 +6,7 @@
       tmp/WRITER.RANDOM                    a document or report before it is linked or renamed
       nodes/NODE.json  beats/NODE          kiwi.booking.heartbeats
       leaving.json                         kiwi.booking.leaving
-      journal/WRITER.jsonl                 one line per transition, one file per writing machine; older ones in .1
+      journal/MONTH/WRITER.jsonl           kiwi.booking.journal
 
 What is in a document is in kiwi.booking.codec. A reader knows this version and the one before; in a newer one it
 refuses to read or write. The first document of a new version is written when all agents know it
@@ -32,20 +32,20 @@ in most cases, and the last in all of them:
   its own back before it or anybody else has believed it: readers begin at CURRENT, which it
   has not moved, or at the highest number.
 
-Beyond LEAST they are kept for KEEP seconds while there are no more than MOST.
+Beyond LEAST they are kept for KEEP seconds while there are no more than MOST, and
+in any case until the journal has their changes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import random
 import re
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from kiwi.booking import codec
 from kiwi.booking.document import Document
@@ -58,7 +58,6 @@ KEEP, MOST = 86400.0, 100  # so long (s) replaced documents are kept for people 
 BATCH = 200  # documents that one `prune` removes at most: it is done within the deadline of a call
 LATE = "writing the booking state took over a minute: given up"
 TRIES = 200
-JOURNAL_LIMIT = 4 << 20  # bytes; then a machine's journal begins anew, the old one is kept once
 NAME = re.compile(r"[0-9]{12}\.json", re.ASCII)
 FOLDERS = ("generations", "tmp", "nodes", "beats", "journal")
 
@@ -164,18 +163,15 @@ class Store:
     def _fresh(self) -> Path:
         return self.root / "tmp" / f"{self.writer}.{os.urandom(8).hex()}"
 
-    def record(self, event: dict[str, Any]) -> None:
-        """Append one line to this machine's journal, which is bounded by JOURNAL_LIMIT and one older file."""
-        path = self.root / "journal" / f"{self.writer}.jsonl"
-        with open(path, "a", encoding="utf-8") as file:
-            if file.tell() > JOURNAL_LIMIT:  # this line is the last one of the file
-                os.replace(path, f"{path}.1")
-            file.write(json.dumps(event) + "\n")
+    def load(self, number: int) -> Document:
+        """Return one generation. Raise FileNotFoundError if it was removed, else as `latest`."""
+        return _load(self._path(number), number)
 
-    def prune(self, now: float) -> int:
+    def prune(self, now: float, noted: int) -> int:
         """Remove left drafts, then old generations, the oldest first; return how many.
 
-        Never the newest, no name that is not ours, and BATCH generations at most. `now` is
+        Never the newest, none after `noted`, which is the last one whose changes the
+        journal has, no name that is not ours, and BATCH generations at most. `now` is
         the file server's time in UTC seconds. The module's text says why this order and these ages.
         """
         count = 0
@@ -184,15 +180,15 @@ class Store:
                 if now - path.lstat().st_ctime > LEAST:
                     path.unlink()
                     count += 1
-        numbers = self._numbers()
+        numbers = self.numbers()
         for left, (number, following) in zip(range(len(numbers), len(numbers) - BATCH, -1), zip(numbers, numbers[1:])):
-            if now - self._since(following) <= (LEAST if left > MOST else KEEP):
+            if number > noted or now - self.since(following) <= (LEAST if left > MOST else KEEP):
                 break
             self._path(number).unlink(missing_ok=True)
             count += 1
         return count
 
-    def _since(self, number: int) -> float:
+    def since(self, number: int) -> float:
         """Return when a document got its name, in UTC seconds of the file server: linking sets st_ctime (link(2))."""
         try:
             return self._path(number).stat().st_ctime
@@ -223,9 +219,9 @@ class Store:
             path.rename(self.root / "CURRENT")
 
     def _newest_listed(self) -> int:
-        return max(self._numbers(), default=-1)
+        return max(self.numbers(), default=-1)
 
-    def _numbers(self) -> list[int]:
+    def numbers(self) -> list[int]:
         """Return the numbers of all documents, sorted; other names in the folder count for nothing."""
         try:
             return sorted(int(n[:12]) for n in os.listdir(self.root / "generations") if NAME.fullmatch(n))

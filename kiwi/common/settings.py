@@ -4,14 +4,15 @@
      "partitions": [{"name": "lab", "nodes": ["lab-1", …], "state": "/var/lib/kiwi/state/lab"}],
      "admins": ["carol"], "bypass": [],
      "leaving": [],
-     "max_time": 604800, "grace": 5, "clean_tmp": true, "left_files_block": true}
+     "max_time": 604800, "grace": 5, "clean_tmp": true, "left_files_block": true, "history_months": 24}
 
 `admins` may act for others, `bypass` are users whom the gate never refuses and
 the clean-up never touches. `max_time` is the longest booking and `grace` the
 time between TERM and KILL, both in seconds; `clean_tmp` says whether the
 clean-up removes the user's files in /tmp and /var/tmp and the crontab,
-`left_files_block` whether files that it cannot remove keep the node from the next user, as
-processes always do. The file holds no secret (mode 0644). Unknown keys are faults: a misspelt limit must not pass.
+`left_files_block` whether files that it cannot remove keep the node from the
+next user, as processes always do. Who booked what is kept for `history_months`.
+The file holds no secret (mode 0644). Unknown keys are faults: a misspelt limit must not pass.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Config:
     grace: int
     clean_tmp: bool
     left_files_block: bool
+    history_months: int
 
 
 class _Key(NamedTuple):
@@ -86,9 +88,10 @@ KEYS = {
     "grace": _seconds(0, 300, 5),
     "clean_tmp": _Key(lambda v: isinstance(v, bool), "true or false"),
     "left_files_block": _Key(lambda v: isinstance(v, bool), "true or false"),
+    "history_months": _Key(lambda v: type(v) is int and 1 <= v <= 1200, "months from 1 to 1200, such as 24"),
 }
 # Keys that came later: where a machine gets newer code, its agent starts before its file is written anew.
-DEFAULTS = {"leaving": [], "left_files_block": True}
+DEFAULTS = {"leaving": [], "left_files_block": True, "history_months": 24}
 PARTITION_KEYS = {
     "name": _Key(_is_name, "a name such as lab"),
     "nodes": _Key(lambda v: _is_names(v) and bool(v) and len(set(v)) == len(v), 'names such as ["lab-1"], each once'),
@@ -166,6 +169,7 @@ def _build(raw: dict[str, Any]) -> Config:
         grace=raw["grace"],
         clean_tmp=raw["clean_tmp"],
         left_files_block=raw["left_files_block"],
+        history_months=raw["history_months"],
     )
 
 

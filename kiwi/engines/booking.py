@@ -7,9 +7,10 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable
 
-from kiwi.booking import codec, leaving, rules
-from kiwi.booking.document import VERSION, Booking, Change, Document, NodeEntry, by_node
+from kiwi.booking import codec, journal, leaving, rules
+from kiwi.booking.document import VERSION, Booking, Document, NodeEntry, by_node
 from kiwi.booking.heartbeats import Heartbeats
+from kiwi.booking.journal import Journal
 from kiwi.booking.seen import Seen
 from kiwi.booking.store import Store
 from kiwi.common import durations
@@ -36,6 +37,8 @@ class BookingEngine:
         self.heartbeats = heartbeats
         self._longest = longest
         self._leaving = leaving
+        self.history = Journal(store.root, store.writer)
+        self._noted: int | None = None  # the last generation whose changes this machine wrote to the journal
 
     def nodes(self, names: Iterable[str] = ()) -> list[Node]:
         """Return these nodes (none named: all of the partition) as they are now."""
@@ -99,12 +102,19 @@ class BookingEngine:
         if self.store.latest().version < VERSION and not self.heartbeats.outdated():
             self._write([], lambda d, _, __: rules.found(d))
 
+    def note_changes(self) -> int:
+        """Write to the journal what the documents changed that it does not have; return the last one that it has.
+
+        For one machine alone, the login node's. Raise KiwiError if a document is damaged, OSError if the share fails.
+        """
+        if self._noted is None:
+            self._noted = self.history.last_generation()
+        self._noted = journal.note(self.store, self.history, self.partition.name, self._noted)
+        return self._noted
+
     def _write(self, names: Iterable[str], change: _Change) -> Document:
-        """Write `change` of the newest document and its lines of the journal; return it."""
-        document = self.store.update(lambda d: self._next(d, names, change))
-        for made in document.changes:
-            self._record(made, document.generation)
-        return document
+        """Write `change` of the newest document and return what was written."""
+        return self.store.update(lambda d: self._next(d, names, change))
 
     def _next(self, document: Document, names: Iterable[str], change: _Change) -> Document:
         """Return what follows `document`, in the newest version that all agents know.
@@ -166,27 +176,12 @@ class BookingEngine:
             message=(seen.report.message if seen else "") or entry.reason,
         )
 
-    def _record(self, change: Change, generation: int) -> None:
-        """Write a change of the document to the journal."""
-        booking = change.booking
-        self.journal(
-            {
-                "event": change.event,
-                "partition": self.partition.name,
-                "nodes": list(booking.nodes),
-                "booking": booking.id,
-                "user": booking.user,
-                "until": booking.until,
-                "generation": generation,
-            }
-        )
-
     def journal(self, line: dict[str, Any]) -> None:
         """Append one line to the journal, with the version and the file server's time.
 
         Only log it if the share fails: what happened stands anyway.
         """
         try:
-            self.store.record({"version": 1, "time": round(self.heartbeats.now(), 3), **line})
+            self.history.append([{"version": VERSION, "time": round(self.heartbeats.now(), 3), **line}])
         except OSError as exc:
             log.warning("the journal of %s cannot be written: %s", self.partition.name, exc)

@@ -18,6 +18,7 @@ from kiwi.agent import authorization, protocol, socket_server
 from kiwi.agent import main as agent
 from kiwi.agent.main import Agent
 from kiwi.agent.protocol import Request, ask
+from kiwi.booking import journal
 from kiwi.common import waiting
 from kiwi.common.children import Forked, fork
 from kiwi.common.errors import BusyError, UnreachableError, UsageError
@@ -39,6 +40,7 @@ def settings(node: str, role: str, state: Path) -> Config:
         grace=0,
         clean_tmp=False,
         left_files_block=True,
+        history_months=24,
     )
 
 
@@ -111,8 +113,7 @@ def test_a_booking_from_alloc_to_kill(lab: Lab) -> None:
     lab.ask("kill", "lab-1")
     wait_for(lambda: lab.node()["state"] == "free")
     assert "user " not in (lab.folder / "allow").read_text()
-    journal = "".join(p.read_text() for p in (lab.state / "journal").iterdir())
-    events = [e["event"] for e in sorted(map(json.loads, journal.splitlines()), key=lambda e: float(e["time"]))]
+    events = [line["event"] for line in journal.read(lab.state)]
     assert [e for e in events if not e.startswith("clean")][-4:] == ["booked", "booked", "released", "free"]
 
 

@@ -30,6 +30,9 @@ def root(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
+ALL = 10**9  # the journal has the changes of every document
+
+
 def killed_at(root: Path, where: str, name: str) -> None:
     """Let a writer book `name` and die of KILL at the step `where`."""
 
@@ -212,8 +215,8 @@ def generations(root: Path) -> list[int]:
 def test_prune_keeps_a_day_and_the_newest(root: Path) -> None:
     store = Store(root, "login")
     written = write(store, "lab-1", "lab-2")
-    assert store.prune(written + 86000) == 0
-    assert store.prune(written + 2 * 86400) == 2
+    assert store.prune(written + 86000, ALL) == 0
+    assert store.prune(written + 2 * 86400, ALL) == 2
     assert generations(root) == [2]
     assert Store(root, "reader").latest().generation == 2
 
@@ -226,7 +229,7 @@ def test_a_stray_name_costs_no_document(root: Path, name: str) -> None:
     written = write(store, "lab-1", "lab-2")
     stray = root / "generations" / name
     stray.mkdir() if name.endswith("/") else stray.write_text("x")
-    store.prune(written + 2 * 86400)
+    store.prune(written + 2 * 86400, ALL)
     (root / "CURRENT").unlink()
     assert generations(root) == [2]
     assert stray.exists()
@@ -243,8 +246,8 @@ def test_a_hint_that_is_no_link_misleads_nobody(root: Path) -> None:
 def test_a_user_who_books_and_gives_back_in_a_loop_does_not_fill_the_share(root: Path) -> None:
     store = Store(root, "login")
     written = write(store, *[f"lab-{n}" for n in range(MOST + 50)])
-    assert store.prune(written + LEAST / 2) == 0, "a writer that still may link must find no free number"
-    while store.prune(written + LEAST + 1):
+    assert store.prune(written + LEAST / 2, ALL) == 0, "a writer that still may link must find no free number"
+    while store.prune(written + LEAST + 1, ALL):
         pass
     assert len(generations(root)) == MOST
     assert generations(root)[-1] == MOST + 50
@@ -253,8 +256,8 @@ def test_a_user_who_books_and_gives_back_in_a_loop_does_not_fill_the_share(root:
 def test_one_prune_takes_a_bounded_time(root: Path) -> None:
     store = Store(root, "login")
     written = write(store, *[f"lab-{n}" for n in range(BATCH + 20)])
-    assert store.prune(written + 2 * 86400) == BATCH
-    assert store.prune(written + 2 * 86400) == 20
+    assert store.prune(written + 2 * 86400, ALL) == BATCH
+    assert store.prune(written + 2 * 86400, ALL) == 20
 
 
 def test_a_document_is_kept_from_when_the_next_one_replaced_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,8 +266,8 @@ def test_a_document_is_kept_from_when_the_next_one_replaced_it(root: Path, monke
     written = write(store, "lab-1", "lab-2")
     times = {0: written - 9000, 1: written - 9000}  # old, as a partition's that nobody used; 2 is new
 
-    monkeypatch.setattr(Store, "_since", lambda _, number: times.get(number, written))
-    assert store.prune(written + 10) == 1
+    monkeypatch.setattr(Store, "since", lambda _, number: times.get(number, written))
+    assert store.prune(written + 10, ALL) == 1
     assert generations(root) == [1, 2], "a writer may have read 1 a moment ago"
 
 
@@ -280,7 +283,7 @@ def test_prune_leaves_no_hole_where_one_cannot_be_removed(root: Path, monkeypatc
 
     monkeypatch.setattr(Path, "unlink", broken)
     with pytest.raises(OSError, match="Input/output"):
-        store.prune(written + 2 * 86400)
+        store.prune(written + 2 * 86400, ALL)
     assert generations(root) == [1, 2, 3]
 
 
@@ -289,8 +292,8 @@ def test_left_drafts_go(root: Path) -> None:
     (left,) = (root / "tmp").iterdir()
     (root / "tmp/stray").mkdir()
     store = Store(root, "login")
-    assert store.prune(left.stat().st_ctime + LEAST - 1) == 0
-    assert store.prune(left.stat().st_ctime + LEAST + 1) == 1
+    assert store.prune(left.stat().st_ctime + LEAST - 1, ALL) == 0
+    assert store.prune(left.stat().st_ctime + LEAST + 1, ALL) == 1
     assert os.listdir(root / "tmp") == ["stray"]
 
 
@@ -316,7 +319,7 @@ def test_a_writer_that_slept_past_all_limits_wins_no_freed_number(root: Path) ->
     def meanwhile() -> None:
         written = write(other, "lab-1", "lab-2", "lab-3")
         drafts = {p: p.read_bytes() for p in (root / "tmp").iterdir()}
-        other.prune(written + 2 * 86400)
+        other.prune(written + 2 * 86400, ALL)
         for path, content in drafts.items():
             path.write_bytes(content)
 
@@ -332,7 +335,7 @@ def test_a_writer_that_slept_past_all_limits_wins_no_freed_number(root: Path) ->
 def test_a_writer_that_slept_past_all_limits_has_no_draft(root: Path) -> None:
     def meanwhile() -> None:
         written = write(Store(root, "login"), "lab-1", "lab-2", "lab-3")
-        Store(root, "login").prune(written + 2 * 86400)
+        Store(root, "login").prune(written + 2 * 86400, ALL)
 
     with pytest.raises(FileNotFoundError):
         stopped_before_its_link(root, meanwhile).update(lambda d: book(d, "lab-1", "mallory"))
@@ -344,7 +347,7 @@ def test_a_writer_that_sleeps_after_its_link_loses_nothing(root: Path) -> None:
 
     def step(reached: str) -> None:
         if reached == "linked" and len(generations(root)) == 2:
-            other.prune(other.newest().stat().st_ctime + 2 * 86400)
+            other.prune(other.newest().stat().st_ctime + 2 * 86400, ALL)
 
     Store(root, "late", step=step).update(lambda d: book(d, "lab-1"))
     assert generations(root) == [1]
@@ -354,9 +357,17 @@ def test_a_writer_that_sleeps_after_its_link_loses_nothing(root: Path) -> None:
 def test_what_a_stale_writer_left_when_it_was_killed_is_nobodys_newest(root: Path) -> None:
     store = Store(root, "login")
     written = write(store, *[f"lab-{n}" for n in range(5)])
-    store.prune(written + 2 * 86400)
+    store.prune(written + 2 * 86400, ALL)
     (root / "generations/000000000001.json").write_bytes(store.newest().read_bytes())  # below a hole
     (root / "CURRENT").unlink()
     assert Store(root, "reader").latest().generation == 5
-    assert store.prune(written + 2 * 86400) == 1
+    assert store.prune(written + 2 * 86400, ALL) == 1
     assert generations(root) == [5]
+
+
+def test_no_document_goes_before_the_journal_has_its_changes(root: Path) -> None:
+    store = Store(root, "login")
+    written = write(store, "lab-1", "lab-2", "lab-3")
+    assert store.prune(written + 2 * 86400, -1) == 0
+    assert store.prune(written + 2 * 86400, 1) == 2
+    assert generations(root) == [2, 3]

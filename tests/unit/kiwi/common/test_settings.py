@@ -24,6 +24,7 @@ GOOD: dict[str, Any] = {
     "grace": 5,
     "clean_tmp": True,
     "left_files_block": True,
+    "history_months": 24,
 }
 
 
@@ -61,6 +62,9 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("grace", -1),
         ("clean_tmp", "yes"),
         ("left_files_block", "no"),
+        ("history_months", 0),
+        ("history_months", "24"),
+        ("history_months", True),
         ("max_tyme", 5),
     ],
 )
@@ -81,8 +85,9 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
 
 def test_a_file_of_an_earlier_version_is_good(tmp_path: Path) -> None:
     """Newer code starts on a running machine before its file is written anew."""
-    old = {key: value for key, value in GOOD.items() if key != "left_files_block"}
-    assert settings.load(write(tmp_path, old)).left_files_block is True
+    old = {key: value for key, value in GOOD.items() if key not in ("left_files_block", "history_months")}
+    found = settings.load(write(tmp_path, old))
+    assert (found.left_files_block, found.history_months) == (True, 24)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])

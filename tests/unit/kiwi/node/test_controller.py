@@ -31,6 +31,7 @@ CONFIG = Config(
     grace=0,
     clean_tmp=False,
     left_files_block=True,
+    history_months=24,
 )
 
 
