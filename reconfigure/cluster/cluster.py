@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconfigure.cluster import bookings
-from reconfigure.clusterdir import files, lock
+from reconfigure.clusterdir import drains, files, lock
 from reconfigure.clusterdir import sizes as sizes_file
 from reconfigure.clusterdir.nodeset import load_nodeset, wished
 from reconfigure.clusterdir.paths import ClusterDir
@@ -18,6 +18,7 @@ from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Provider
 from reconfigure.site import data as site_data
 from reconfigure.slurm.controller import Controller
+from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
 from reconfigure.terraform.client import Terraform
 
@@ -51,6 +52,7 @@ class Cluster:
             identities=authority.identities(self.clusterdir),
             written=self._written(),
             held=cooldown.held(cooldown.read(self.clusterdir), time.time()),
+            drains=drains.read(self.clusterdir),
         )
         return self.ask(found) if found.healthy("login") else found
 
@@ -60,9 +62,10 @@ class Cluster:
             nodes = pool.submit(self.controller.nodes) if self.has_slurm else None
             running = pool.submit(self.controller.running) if self.has_slurm else None
             held = pool.submit(bookings.held, self.controller) if self.has_bookings else None
+            slurm = nodes.result() if nodes else None
             return replace(
                 found,
-                slurm=nodes.result() if nodes else None,
+                slurm=slurm and {name: _as_set(node, found.drains.get(name)) for name, node in slurm.items()},
                 running=running.result() if running else {},
                 bookings=held.result() if held else None,
                 remade=authority.remade(self.clusterdir) if self.has_slurm else frozenset(),
@@ -79,3 +82,8 @@ class Cluster:
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return those of the names that are Slurm's nodes."""
         return tuple(name for name in names if name in self.nodeset and self.nodeset[name].role == "slurm")
+
+
+def _as_set(node: SlurmNode, noted: str | None) -> SlurmNode:
+    """Return a node with the drain that a person set and Slurm may have forgotten since it was noted, if one was."""
+    return node if noted is None else node.drained_by_person(noted)

@@ -30,6 +30,7 @@ class Do(Enum):
     POWER_UP = "power_up"
     DRAIN = "drain"  # Slurm is told `drain`: left alone for a while (cooldown)
     UNDRAIN = "undrain"
+    DRAIN_AGAIN = "drain again"  # a person's drain, which Slurm forgot where a killed driver powered the node down
     CLEAR = "clear"  # a machine that Terraform does not know of is removed
     FORGET = "forget"  # keys of a node that has no machine are removed
     CREATE = "create"
@@ -50,7 +51,7 @@ _APART = (  # of each group a node has one at the most
     (Do.CREATE, Do.REPLACE, Do.DESTROY),
     (Do.DESTROY, Do.CONFIGURE),
     (Do.DESTROY, Do.REGISTER),
-    (Do.DRAIN, Do.UNDRAIN),
+    (Do.DRAIN, Do.UNDRAIN, Do.DRAIN_AGAIN),
     (Do.POWER_DOWN, Do.SUSPEND, Do.POWER_UP),
     (Do.LOST, Do.RETURN),
 )

@@ -143,14 +143,20 @@ class Draft:
                 self.add(name, again, "it is powered down, and may be made anew")
 
     def _cooldown(self) -> None:
-        """Decide which nodes are left alone, and which are given back: only what the driver itself has drained."""
+        """Decide which nodes are left alone, and which are given back: only what the driver itself has drained.
+
+        What a person had drained is drained again first, with their reason.
+        """
         held = self.observed.held
+        for name, why in self.observed.drains.items():
+            if self.observed.slurm_node(name) is not None:
+                self.add(name, Do.DRAIN_AGAIN, why)
         for name, why in held.items():
-            if _may_drain(self.observed.slurm_node(name)):
+            if _may_drain(self.observed.slurm_node(name)) and not self.has(name, Do.DRAIN_AGAIN):
                 self.add(name, Do.DRAIN, why)
         for name, node in (self.observed.slurm or {}).items():
             ours = node.reason_user == SLURM_USER and cooldown.MARK in node.reason
-            if node.drained and ours and name not in held:
+            if node.drained and ours and name not in held and not self.has(name, Do.DRAIN_AGAIN):
                 self.add(name, Do.UNDRAIN, "its cooldown is over")
 
 

@@ -20,6 +20,7 @@ class Observed:
     Terraform is told shall exist (None: the same as the state), `held` nodes that
     failed and are left alone, with the reason. `bookings` are nodes that somebody
     holds, with a sentence that says who and until when (None: not asked, or no answer).
+    `drains` are drains of persons that a killed driver may have had Slurm forget, with the reason.
     """
 
     state: Mapping[str, Instance]
@@ -32,6 +33,7 @@ class Observed:
     written: frozenset[str] | None = None
     held: Mapping[str, str] = field(default_factory=dict)
     bookings: Mapping[str, str] | None = None
+    drains: Mapping[str, str] = field(default_factory=dict)
 
     def healthy(self, name: str) -> bool:
         """Return whether a node is in Terraform's state, whole, and its machine runs."""

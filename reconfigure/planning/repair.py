@@ -42,7 +42,8 @@ def sync(
             draft.add(name, Do.DESTROY, "its machine does not run" if dead else "Slurm has it powered down")
         if node is not None and name in nodeset and not awaited:
             _agree(draft, name, node)
-        if node is not None and node.drained and node.reason == DISK_FULL and node.reason_user in SLURMD:
+        full = node is not None and node.drained and node.reason == DISK_FULL and node.reason_user in SLURMD
+        if full and name not in observed.drains:
             draft.add(name, Do.UNDRAIN, "slurmd drained it for a full disk, and does so again where it still is")
     return draft.finish()
 

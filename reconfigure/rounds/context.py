@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal, nodeset
+from reconfigure.clusterdir import drains, journal, nodeset
 from reconfigure.model.request import Request
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from reconfigure.rounds import progress
 from reconfigure.slurm.nodes import SLURM_USER
+
+log = logging.getLogger(__name__)
+POWERS_DOWN = ("power_down", "power_down_force")  # what has Slurm forget that a node is drained
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,20 @@ class Context:
     def _set_state(self, names: Sequence[str], state: str, reason: str, as_user: str) -> bool:
         with self.step("slurm", names) as notes:
             notes.update(state=state, reason=reason)
+            if state in POWERS_DOWN:
+                self._note_drains(names)
             if state == "power_down_force":
                 self.given_up |= dict.fromkeys(names, reason)
             return self.cluster.controller.set_state(names, state, reason, as_user=as_user) is None
+
+    def _note_drains(self, names: Iterable[str]) -> None:
+        """Note drains of persons before Slurm forgets them; a full disk keeps no node up that failed."""
+        nodes = {name: self.observed.slurm_node(name) for name in names}
+        reasons = {name: node.reason for name, node in nodes.items() if node and node.kept and node.drained}
+        try:
+            drains.note(self.cluster.clusterdir, reasons)
+        except OSError as exc:
+            log.warning("the drain of %s is not noted: %s", ", ".join(reasons), exc)
 
     def write_names(self, names: Iterable[str]) -> None:
         """Tell Terraform which nodes shall exist."""

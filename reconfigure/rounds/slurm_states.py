@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from reconfigure.clusterdir import drains
 from reconfigure.planning.actions import Do
 from reconfigure.rounds import failures
 from reconfigure.rounds.context import Context, Result
+from reconfigure.slurm.nodes import PERSON
 
-PERSON = "root"  # in whose name that is set again
 SAID = ((Do.RETURN, "resume"), (Do.POWER_UP, "power_up"), (Do.UNDRAIN, "undrain"))
 
 
@@ -29,6 +30,8 @@ def set_states(context: Context) -> Result:
     changed.append(context.set_state({n: why for n, why in suspended.items() if n not in kept}, "power_down"))
     changed += [_say(context, plan.of(do), state) for do, state in SAID]
     changed.append(context.set_state(plan.reasons(Do.DRAIN), "drain"))
+    # At once, since the node takes jobs; those that are powered down once more come at the end of the round.
+    changed.append(_drain(context, set(plan.of(Do.DRAIN_AGAIN)) - context.given_up.keys() - suspended.keys()))
     return Result(any(changed))
 
 
@@ -46,7 +49,8 @@ def drain_again(context: Context) -> Result:
     """Drain the nodes again that a person had drained, with their reason: Slurm forgets it where it powers one down."""
     nodes = {name: context.observed.slurm_node(name) for name in (*context.given_up, *context.plan.of(Do.SUSPEND))}
     drained = {name for name, node in nodes.items() if node is not None and node.drained}
-    return Result(context.set_state(_kept(context, drained), "drain", as_user=PERSON))
+    drains.forget(context.cluster.clusterdir, context.observed.drains.keys() - context.cluster.nodeset.keys())
+    return Result(_drain(context, drained))
 
 
 def start_jobs_again(context: Context) -> Result:
@@ -54,6 +58,17 @@ def start_jobs_again(context: Context) -> Result:
     if context.requeued:
         context.cluster.controller.start_now(context.requeued)
     return Result()
+
+
+def _drain(context: Context, names: Iterable[str]) -> bool:
+    """Set drains of persons again; the note of one that stands is taken away."""
+    reasons, changed = _kept(context, names), False
+    for why in dict.fromkeys(reasons.values()):
+        some = {name: why for name in reasons if reasons[name] == why}
+        if context.set_state(some, "drain", as_user=PERSON):
+            drains.forget(context.cluster.clusterdir, some)
+            changed = True
+    return changed
 
 
 def _kept(context: Context, names: Iterable[str]) -> dict[str, str]:

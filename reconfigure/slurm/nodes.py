@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -26,6 +26,7 @@ SHOW = (
     "if scontrol --help | grep -q -e --json; then exec scontrol -a show nodes --json; else exec sinfo -a --json; fi",
 )
 JOBS = ("squeue", "-a", "-h", "-o", "%T %A %N")
+PERSON = "root"  # in whose name the driver sets again what a person had set
 SLURM_USER = "slurm"  # who sets states and reasons that no person set: slurmctld, and the driver
 _RISING = frozenset({"POWERING_UP", "POWER_UP"})
 _FALLING = frozenset({"POWERED_DOWN", "POWERING_DOWN", "POWER_DOWN"})
@@ -135,6 +136,12 @@ class SlurmNode:
     def kept(self) -> bool:
         """Whether a person took it out of service, by a drain or DOWN: it stays so until a person takes that back."""
         return (self.drained or self.down) and not self.rebooting and self.reason_user not in ("", SLURM_USER)
+
+    def drained_by_person(self, reason: str) -> SlurmNode:
+        """Return the node with a person's drain; what a person says now goes before a reason from before."""
+        if self.kept:
+            return replace(self, flags=self.flags | {"DRAIN"})
+        return replace(self, flags=self.flags | {"DRAIN"}, reason=reason, reason_user=PERSON)
 
     @property
     def crashed(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconfigure.cluster.cluster import Cluster
@@ -10,6 +12,7 @@ from reconfigure.planning import plan, repair
 from reconfigure.rounds import round as rounds
 from reconfigure.rounds.context import Context, Result
 from reconfigure.rounds.steps import STEPS, Step
+from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
 from tests.contract.rounds.rig import do, made
 
@@ -48,3 +51,65 @@ def test_killed_before_a_step(with_login: Cluster, monkeypatch: pytest.MonkeyPat
     assert authority.unconfigured(cluster.clusterdir) == set()
     assert authority.identities(cluster.clusterdir) == made(cluster)
     assert observed.written == made(cluster)
+
+
+def drain_at_risk(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], str, str]]:
+    """Have Slurm know one node, drained by a person, and forget the drain when it is told to power it down."""
+    node = {"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "DRAIN"}), "fan", "alice")}
+    told = list[tuple[tuple[str, ...], str, str]]()
+
+    def set_state(names: list[str], state: str, reason: str = "", as_user: str = "slurm") -> None:
+        told.append((tuple(names), state, f"{reason} by {as_user}"))
+        if "cpu-2" in names and state.startswith("power_down"):
+            node["cpu-2"] = SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "POWER_DOWN"}))
+        if "cpu-2" in names and state == "drain":
+            node["cpu-2"] = SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "POWER_DOWN", "DRAIN"}), reason, as_user)
+
+    monkeypatch.setattr(cluster.controller, "nodes", lambda: dict(node))
+    monkeypatch.setattr(cluster.controller, "set_state", set_state)
+    return told
+
+
+def power_down(cluster: Cluster, *, by_hand: bool) -> None:
+    """A round in which a drained node is powered down: suspended by a person, or its machine is gone."""
+    observed = cluster.observe()
+    if by_hand:
+        todo = plan.plan(cluster.nodeset, observed, {"cpu-2": "suspend"}, by_hand=True)
+    else:
+        observed = replace(observed, machines=tuple(m for m in observed.machines if m.name != "cpu-2"))
+        todo = repair.sync(cluster.nodeset, observed, ["login"])
+    rounds.Round(cluster, todo, observed).carry_out()
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["suspended", "gone"])
+@pytest.mark.parametrize("step", ["guard", "drain again"])
+def test_the_drain_of_a_person_outlives_a_killed_driver(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch, step: str, by_hand: bool
+) -> None:
+    """It was lost where the driver was killed between powering the node down and draining it again."""
+    cluster = with_login
+    assert do(cluster, {"cpu-2": "resume"}).failed == {}
+    told = drain_at_risk(cluster, monkeypatch)
+    before = [step.name for step in STEPS].index(step)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(rounds, "STEPS", (*STEPS[:before], Step("killed", kill), *STEPS[before:]))
+        power_down(cluster, by_hand=by_hand)
+    observed = cluster.observe()
+    rounds.Round(cluster, plan.plan(cluster.nodeset, observed, {}), observed).carry_out()  # the worker's next round
+    drains = [call for call in told if call[1] == "drain"]
+    assert drains == [(("cpu-2",), "drain", "fan by root")]
+    assert cluster.controller.nodes()["cpu-2"].kept  # type: ignore[index]
+    assert not (cluster.clusterdir.path / "drains.json").exists()
+    assert cluster.observe().drains == {}
+
+
+def test_a_drain_that_a_person_took_back_is_not_set_again(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = with_login
+    assert do(cluster, {"cpu-2": "resume"}).failed == {}
+    told = drain_at_risk(cluster, monkeypatch)
+    power_down(cluster, by_hand=True)
+    free = SlurmNode("cpu-2", "IDLE", frozenset({"CLOUD", "POWERED_DOWN"}))
+    monkeypatch.setattr(cluster.controller, "nodes", lambda: {"cpu-2": free})
+    del told[:]
+    observed = cluster.observe()
+    assert not repair.sync(cluster.nodeset, observed, ["login"]).changes

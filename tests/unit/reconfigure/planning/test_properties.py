@@ -47,6 +47,7 @@ def observations(draw: st.DrawFn) -> Observed:
         identities,
         draw(st.none() | st.frozensets(NAMES)),
         draw(st.dictionaries(NAMES, st.just("no host; left alone until 12:00 UTC"))),
+        drains=draw(st.dictionaries(NAMES, st.sampled_from(["fan", repair.DISK_FULL]))),
     )
 
 

@@ -1,0 +1,42 @@
+"""Drains of persons that Slurm is about to forget: noted before it powers a node down, until they are set again.
+
+CLUSTERDIR/drains.json: {"version": 1, "nodes": {NODE: reason}}; there is none while nothing is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from reconfigure.clusterdir import files
+from reconfigure.clusterdir.paths import ClusterDir
+
+
+def read(clusterdir: ClusterDir) -> dict[str, str]:
+    """Return the reason of each noted drain, by node."""
+    path = _path(clusterdir)
+    return dict(files.read_json(path)["nodes"]) if path.exists() else {}
+
+
+def note(clusterdir: ClusterDir, reasons: Mapping[str, str]) -> None:
+    """Note drains, in place of older ones of the same nodes. Raise OSError if they cannot be written."""
+    if reasons:
+        _write(clusterdir, {**read(clusterdir), **reasons})
+
+
+def forget(clusterdir: ClusterDir, names: Iterable[str]) -> None:
+    """Take away the notes of nodes that are drained again."""
+    noted, gone = read(clusterdir), set(names)
+    if gone & noted.keys():
+        _write(clusterdir, {name: why for name, why in noted.items() if name not in gone})
+
+
+def _write(clusterdir: ClusterDir, reasons: Mapping[str, str]) -> None:
+    if reasons:
+        files.write_json(_path(clusterdir), {"version": 1, "nodes": dict(reasons)})
+    else:
+        _path(clusterdir).unlink(missing_ok=True)
+
+
+def _path(clusterdir: ClusterDir) -> Path:
+    return clusterdir.path / "drains.json"
