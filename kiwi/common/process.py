@@ -7,14 +7,17 @@ masked in logs and errors.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from kiwi.common.capture import Pipes, TooMuchError, capture, left
 from kiwi.common.errors import KiwiError
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,8 @@ PIPE = subprocess.PIPE
 # Whatever the locale, and whatever bytes a stranger has a program print.
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
 DEVNULL = subprocess.DEVNULL
+LIMIT = 64 << 20  # bytes that a command may print, if not told otherwise
+HANGS = 5.0  # seconds that a killed child has to end; one that has not hangs in the kernel
 
 
 class Result(NamedTuple):
@@ -35,7 +40,7 @@ class Result(NamedTuple):
 
 
 class CommandError(KiwiError):
-    """A command failed, timed out (code 124) or was not found (code 127)."""
+    """A command failed, timed out (code 124), printed too much (-9: it was killed) or was not found (127)."""
 
     def __init__(self, argv: Sequence[str], code: int, stderr: str, *, hint: str = "") -> None:
         tail = "\n".join(stderr.strip().splitlines()[-5:])
@@ -65,28 +70,51 @@ def run(
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
     secrets: Sequence[str] = (),
+    limit: int = LIMIT,
 ) -> Result:
     """Run `argv` to its end and return its Result.
 
-    `timeout` is in seconds (None: no limit); `env` replaces the environment.
-    Raise CommandError if `check` is set and the code is not 0, on a timeout
-    (code 124), and if the program does not exist (code 127).
+    `timeout` is in seconds (None: no limit); `env` replaces the environment; `limit` is how many bytes
+    it may print. Raise CommandError if `check` is set and the code is not 0, and, whatever `check`, on a
+    timeout (code 124), where it prints more (it is killed), and if the program does not exist (code 127).
     """
     shown = [_mask(a, secrets) for a in argv]
     log.debug("run %s", shlex.join(shown))
     try:
-        done = subprocess.run(
-            list(argv), input=stdin, capture_output=True, **TEXT, timeout=timeout, cwd=cwd, env=env, check=False
-        )
-    except subprocess.TimeoutExpired as exc:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        code, out, err = _run(list(argv), stdin.encode(), deadline, limit, cwd, env)
+    except TimeoutError as exc:
         raise CommandError(shown, 124, f"no end after {timeout} s") from exc
+    except TooMuchError as exc:
+        raise CommandError(shown, -signal.SIGKILL, f"it printed more than {limit} bytes") from exc
     except FileNotFoundError as exc:
         raise CommandError(shown, 127, f"{argv[0]}: not found") from exc
-    result = Result(done.returncode, done.stdout, _mask(done.stderr, secrets))
+    result = Result(code, out.decode(**TEXT), _mask(err.decode(**TEXT), secrets))
     log.debug("%s ended with %s", argv[0], result.code)
     if check and result.code != 0:
         raise CommandError(shown, result.code, result.err or result.out)
     return result
+
+
+def _run(
+    argv: list[str],
+    stdin: bytes,
+    deadline: float | None,
+    limit: int,
+    cwd: str | Path | None,
+    env: Mapping[str, str] | None,
+) -> tuple[int, bytes, bytes]:
+    """Run a command; kill it where anything goes wrong. Raise what `capture` raises, and TimeoutError."""
+    child = subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=cwd, env=env)
+    assert child.stdin and child.stdout and child.stderr
+    try:
+        out, err = capture(Pipes(child.stdin, child.stdout, child.stderr), stdin, deadline, limit)
+        return child.wait(left(deadline)), out, err
+    except BaseException as exc:
+        _kill(child)
+        if isinstance(exc, subprocess.TimeoutExpired):
+            raise TimeoutError from exc
+        raise
 
 
 def start(
@@ -121,8 +149,11 @@ def start(
 
 
 def stop(child: subprocess.Popen[str], *, grace: float = 5) -> int:
-    """End a child: interrupt, terminate, kill, each after `grace` seconds; return its code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    """End a child: interrupt, terminate, kill, each after `grace` seconds; return its code.
+
+    One that hangs in the kernel, and does not end even so, is left behind as killed.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
         if child.poll() is not None:
             break
         if ignores(child.pid, number):
@@ -132,7 +163,17 @@ def stop(child: subprocess.Popen[str], *, grace: float = 5) -> int:
             child.wait(grace)
         except subprocess.TimeoutExpired:
             continue
-    return child.wait()
+    return _kill(child) if child.poll() is None else int(child.returncode)
+
+
+def _kill(child: subprocess.Popen[Any]) -> int:
+    """Kill a child and return its code; nobody waits any more for one that has not ended after HANGS seconds."""
+    child.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return child.wait(HANGS)
+    log.error("process %d (%s) hangs in the kernel: it does not end even when it is killed", child.pid, child.args)
+    child.returncode = -signal.SIGKILL
+    return child.returncode
 
 
 def ignores(pid: int, number: int) -> bool:

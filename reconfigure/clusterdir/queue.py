@@ -2,7 +2,8 @@
 
 A request is stored before it is acknowledged to the controller and finished
 when its round is over, so a worker killed in between does it again. A finished
-one is remembered for a day, so that one sent twice is done once.
+one is remembered for a day (of many the last ones), so that one sent twice is done once. What may wait is bounded:
+the login node sends what it likes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from reconfigure.model.request import Request, checked
 log = logging.getLogger(__name__)
 
 REMEMBER = 86400.0  # seconds
+REMEMBERED = 100_000  # finished requests
+MOST = 10_000  # requests that wait
+MOST_DETAIL = 64 << 20  # characters of their details
 _TABLE = """CREATE TABLE IF NOT EXISTS request (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, nodes TEXT NOT NULL, time REAL NOT NULL,
   detail TEXT, received REAL NOT NULL, finished REAL)"""
@@ -41,6 +45,12 @@ class Queue:
             done = self._db.execute("INSERT OR IGNORE INTO request VALUES (?,?,?,?,?,?,NULL)", row)
         return done.rowcount == 1
 
+    def full(self) -> bool:
+        """Return whether so much waits already that no more is taken."""
+        waits = "SELECT count(*), total(length(detail)) FROM request WHERE finished IS NULL"
+        count, characters = self._db.execute(waits).fetchone()
+        return bool(count >= MOST or characters >= MOST_DETAIL)
+
     def waiting(self) -> list[Request]:
         """Return the requests that are not finished, oldest first."""
         rows = self._db.execute("SELECT id, kind, nodes, time, detail FROM request WHERE finished IS NULL")
@@ -59,8 +69,11 @@ class Queue:
 
     def _finish(self, ids: Iterable[str], at: float) -> None:
         with self._db:
-            self._db.executemany("UPDATE request SET finished = ? WHERE id = ?", [(at, id_) for id_ in ids])
+            done = "UPDATE request SET finished = ?, detail = NULL WHERE id = ?"
+            self._db.executemany(done, [(at, id_) for id_ in ids])
             self._db.execute("DELETE FROM request WHERE finished < ?", (at - REMEMBER,))
+            newest = "SELECT rowid FROM request WHERE finished IS NOT NULL ORDER BY finished DESC LIMIT -1 OFFSET ?"
+            self._db.execute(f"DELETE FROM request WHERE rowid IN ({newest})", (REMEMBERED,))
 
     def close(self) -> None:
         """Close the file."""

@@ -81,7 +81,7 @@ def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
     lost = name in observed.running and (gone or made or name in observed.remade)
     if lost or (gone and node.completing):
         draft.add(name, Do.LOST, NO_ANSWER)
-        if not gone and not made:
+        if not made and observed.healthy(name):
             draft.add(name, Do.REGISTER, "its machine was made anew while Slurm was away")
     if gone and (node.power is Power.UP or draft.has(name, Do.LOST)):
         draft.add(name, Do.POWER_DOWN, "its machine is gone (reconfigure sync)")

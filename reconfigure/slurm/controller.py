@@ -10,7 +10,6 @@ import logging
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO
 
 from kiwi.common import process
 from kiwi.common.errors import KiwiError, UnreachableError, UsageError
@@ -30,6 +29,7 @@ OPTIONS = """sed 's/"$/ -b"/' /etc/default/slurmd >/run/slurmd-booted.env"""  # 
 BOOTED = f"systemctl stop slurmd; {OPTIONS} && systemctl start slurmd"
 CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
+LONGEST = 16 << 20  # bytes of an answer: some 6,000 nodes as JSON, or 100,000 jobs
 AT_ONCE = 20  # nodes that are asked at a time
 
 
@@ -59,7 +59,7 @@ def register(clusterdir: ClusterDir, nodes: Collection[Node], booted: Collection
         command = BOOTED if node.name in booted else RESTART
         argv = ["ssh", "-F", "none", "-T", *_options(clusterdir, node.name), f"root@{node.address}", command]
         try:
-            process.run(argv, timeout=CALL_TIMEOUT)
+            process.run(argv, timeout=CALL_TIMEOUT, limit=LONGEST)
         except CommandError as exc:
             return f"its slurmd could not be restarted: {exc.stderr.strip()}"
         except OSError as exc:  # of this host; what became of the others is not lost
@@ -91,18 +91,18 @@ class Controller:
     def call(self, command: Sequence[str], timeout: float = CALL_TIMEOUT) -> Result:
         """Run a command on the controller. Raise UnreachableError if SSH fails or is late, CommandError if it fails."""
         try:
-            return process.run(self.argv(command), timeout=timeout)
+            return process.run(self.argv(command), timeout=timeout, limit=LONGEST)
         except CommandError as exc:
             if exc.code in (255, 124):
                 raise UnreachableError(f"the controller does not answer: {exc.stderr.strip()}") from exc
             raise
 
-    def follow(self, complaints: IO[str]) -> Child[str]:
+    def follow(self) -> Child[str]:
         """Start following the spool; this session is the master, an old socket is closed first."""
         self.clusterdir.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.close()
         argv = self.argv(FOLLOW, master="yes")
-        return process.start(argv, stdin=process.PIPE, stderr=complaints, new_session=True)
+        return process.start(argv, stdin=process.PIPE, new_session=True)
 
     def close(self) -> None:
         """End the master that an earlier run left, if any."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import IO
 
 from kiwi.common import hostlist, process
-from kiwi.common.errors import UsageError
+from kiwi.common.errors import KiwiError, UsageError
+from kiwi.common.words import one_line
 from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
@@ -19,7 +20,14 @@ from reconfigure.model.request import LONGEST, parse_request
 from reconfigure.slurm.controller import Controller
 
 log = logging.getLogger(__name__)
+MOST_REFUSED = 100  # records of one session
+MOST_SAID = 1 << 16  # characters of one session on standard error
+LINE = 1 << 12  # characters of a line there
 RECONNECT = (0.5, 10.0)  # seconds between two attempts to connect, first and longest
+
+
+class _TooMuchError(KiwiError):
+    """The login node sends what nobody can use, or more than anybody can; its session is ended."""
 
 
 class Listener(threading.Thread):
@@ -63,29 +71,38 @@ class Listener(threading.Thread):
             with closing(Queue(self._clusterdir.path / "queue.sqlite")) as queue:
                 return self._session(queue)
         except Exception as exc:
-            log.error("listening: %s", exc, exc_info=not isinstance(exc, (OSError, sqlite3.Error)))
+            log.error("listening: %s", exc, exc_info=not isinstance(exc, (OSError, sqlite3.Error, KiwiError)))
             return False
 
     def _session(self, queue: Queue) -> bool:
         """Follow the spool until the connection ends; return whether it was one: something was heard, or it held."""
         heard, began = False, time.monotonic()
-        with self._controller.follow(sys.stderr) as child:
-            self._child = child
+        with self._controller.follow() as child:
+            self._child, refused = child, 0
+            threading.Thread(target=_log_complaints, args=(child,), name="complaints", daemon=True).start()
             try:
-                for line in _lines(child):
+                for line in _lines(child.stdout, LONGEST):
                     heard = True
-                    self._take(queue, child, line)
+                    refused += not self._take(queue, child, line)
+                    if refused > MOST_REFUSED:
+                        raise _TooMuchError(
+                            f"the login node sent more than {MOST_REFUSED} records that are no requests"
+                        )
             except OSError as exc:
                 log.info("connection to the controller: %s", exc)
-            process.stop(child, grace=2)
+            finally:
+                process.stop(child, grace=2)
         return heard or time.monotonic() - began > RECONNECT[1]
 
-    def _take(self, queue: Queue, child: process.Child[str], line: str) -> None:
+    def _take(self, queue: Queue, child: process.Child[str], line: str) -> bool:
+        """Store a request and acknowledge it; return whether it was one. Raise _TooMuchError where too many wait."""
         try:
             request = parse_request(line)
         except UsageError as exc:
             log.error("%s", exc)
-            return
+            return False
+        if queue.full():
+            raise _TooMuchError("so many requests wait already that no more are taken from the login node")
         if queue.put(request):
             details = {"request": request.id, "kind": request.kind, "jobs": request.jobs}
             journal.write(self._clusterdir, "request", hostlist.expand(request.nodes), **details)
@@ -93,6 +110,7 @@ class Listener(threading.Thread):
         if child.stdin is not None:
             child.stdin.write(f"{request.id}\n")
             child.stdin.flush()
+        return True
 
     def stop(self) -> None:
         """End the connection and the thread."""
@@ -101,7 +119,22 @@ class Listener(threading.Thread):
             process.stop(self._child, grace=2)
 
 
-def _lines(child: process.Child[str]) -> Iterator[str]:
-    """Yield the lines that a child writes, one that is longer than any request in parts: memory is bounded."""
-    if child.stdout is not None:
-        yield from iter(lambda: child.stdout.readline(LONGEST + 1) if child.stdout else "", "")
+def _lines(stream: IO[str] | None, longest: int) -> Iterator[str]:
+    """Yield the lines of a stream, one that is longer than `longest` characters in parts: memory is bounded."""
+    if stream is not None:
+        yield from iter(lambda: stream.readline(longest + 1), "")
+
+
+def _log_complaints(child: process.Child[str]) -> None:
+    """Log what comes on a session's standard error; end the session that says more than MOST_SAID characters there."""
+    said = 0
+    try:
+        for line in _lines(child.stderr, LINE):
+            said += len(line)
+            if said > MOST_SAID:
+                log.error("the login node said more than %d characters beside its requests", MOST_SAID)
+                child.kill()
+                return
+            log.warning("the login node says: %s", one_line(line))
+    except (OSError, ValueError) as exc:  # the session is over, its pipe closed
+        log.debug("the end of a session: %s", exc)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconfigure.clusterdir import queue as queues
 from reconfigure.clusterdir.queue import REMEMBER, Queue
 from reconfigure.model.request import Request
 
@@ -63,3 +64,26 @@ def test_finished_ones_are_forgotten_after_a_day(path: Path) -> None:
 def test_only_its_owner_reads_it(path: Path) -> None:
     Queue(path).close()
     assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("name", "most"), [("MOST", 2), ("MOST_DETAIL", 50)])
+def test_it_is_full_when_too_much_waits(path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
+    monkeypatch.setattr(queues, name, most)
+    queue = Queue(path)
+    queue.put(request("1-1"))
+    assert not queue.full()
+    queue.put(request("2-1"))
+    assert queue.full()
+    queue.finish(queue.waiting()[:1])
+    assert not queue.full()
+    queue.close()
+
+
+def test_of_many_finished_ones_the_last_are_remembered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "REMEMBERED", 2)
+    queue = Queue(path)
+    for second in (1, 2, 3):
+        queue.put(request(f"{second}-1"), now=second)
+        queue.finish(queue.waiting(), now=second)
+    assert [queue.put(request(f"{second}-1")) for second in (3, 2, 1)] == [False, False, True]
+    queue.close()

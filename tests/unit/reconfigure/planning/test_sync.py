@@ -211,3 +211,13 @@ def test_what_failed_is_not_brought_by_the_worker_while_it_is_left_alone(name: s
 )
 def test_strays(seen: Observed, expected: set[tuple[str, str]]) -> None:
     assert repair.strays(seen, ALL) == expected
+
+
+def test_a_half_made_machine_that_is_left_alone_is_removed_and_nothing_else() -> None:
+    """Its slurmd was to register, too: the plan contradicted itself, round after round."""
+    seen = observed(
+        "login", "lab-1", tainted=("cpu-1",), states={"cpu-1": "ALLOCATED+CLOUD"}, running=("cpu-1",), remade=("cpu-1",)
+    )
+    machines = tuple(machine for machine in seen.machines if machine.name != "cpu-1")
+    held = replace(seen, machines=machines, held={"cpu-1": "no host; left alone until 12:00 UTC"})
+    assert shown(repair.sync(NODESET, held, ALL, alone=True)) == {"destroy": ("cpu-1",), "lost": {"cpu-1": LOST}}

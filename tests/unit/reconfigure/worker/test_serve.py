@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
 from kiwi.common import process
 from kiwi.common.errors import BusyError, KiwiError
 from reconfigure.clusterdir import files, worker_pid
+from reconfigure.clusterdir import queue as queues
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.node import Node
@@ -53,7 +54,7 @@ class FakeController:
         spool.mkdir()
         self.sessions: list[process.Child[str]] = []
 
-    def follow(self, complaints: IO[str]) -> process.Child[str]:
+    def follow(self) -> process.Child[str]:
         argv = ["python3", str(REPO / "slurmscripts" / "follow"), str(self.spool)]
         self.sessions.append(process.start(argv, stdin=process.PIPE, stderr=process.DEVNULL))
         return self.sessions[-1]
@@ -104,9 +105,9 @@ def test_a_connection_that_breaks_at_the_acknowledgement_is_made_again(
     controller, wake, follow = FakeController(tmp_path / "spool"), threading.Event(), FakeController.follow
     record = '{"version":1,"id":"1-1","kind":"resume","nodes":"cpu-1","time":1,"detail":null}'
 
-    def deaf(self: FakeController, complaints: IO[str]) -> process.Child[str]:
+    def deaf(self: FakeController) -> process.Child[str]:
         if self.sessions:
-            return follow(self, complaints)
+            return follow(self)
         argv = ["sh", "-c", f"exec 0<&-; echo '{record}'; exec sleep 60"]
         self.sessions.append(process.start(argv, stdin=process.PIPE, stderr=process.DEVNULL))
         return self.sessions[-1]
@@ -139,6 +140,62 @@ def test_a_full_disk_acknowledges_nothing_and_ends_nothing(
     controller.leave(1)
     assert wake.wait(PATIENCE)
     assert [request.id for request in queue.waiting()] == ["1-1"]
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("while :; do echo yes >&2; done", "the login node said more than 65536 characters beside its requests"),
+        ("exec yes", "the login node sent more than 100 records that are no requests"),
+        ("exec cat /dev/zero", "the login node sent more than 100 records that are no requests"),
+    ],
+)
+def test_a_login_node_that_never_stops_is_no_longer_listened_to(
+    clusterdir: ClusterDir,
+    queue: Queue,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    says: str,
+    told: str,
+) -> None:
+    """What it printed went into the worker's log, and into a file that had been put aside, without end."""
+    controller, wake, follow = FakeController(tmp_path / "spool"), threading.Event(), FakeController.follow
+
+    def flood(self: FakeController) -> process.Child[str]:
+        if self.sessions:
+            return follow(self)
+        self.sessions.append(process.start(["sh", "-c", says], stdin=process.PIPE))
+        return self.sessions[-1]
+
+    monkeypatch.setattr(FakeController, "follow", flood)
+    monkeypatch.setattr(spool_listener, "LONGEST", 1000)
+    controller.leave(2)
+    listener = spool_listener.Listener(clusterdir, controller, wake)  # type: ignore[arg-type]
+    listener.start()
+    assert wake.wait(PATIENCE)
+    listener.stop()
+    listener.join(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["2-1"]
+    assert any(message.endswith(told) for message in caplog.messages)
+    assert controller.sessions[0].poll() is not None
+
+
+def test_no_more_requests_are_taken_than_can_wait(
+    listening: tuple[FakeController, threading.Event], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stay in the spool, and come when there is room."""
+    controller, wake = listening
+    monkeypatch.setattr(queues, "MOST", 1)
+    for number in (1, 2):
+        controller.leave(number)
+    assert wake.wait(PATIENCE)
+    wake.clear()
+    assert not wake.wait(0.5)
+    assert [request.id for request in queue.waiting()] == ["1-1"]
+    queue.finish(queue.waiting())
+    assert wake.wait(PATIENCE)
+    assert [request.id for request in queue.waiting()] == ["2-1"]
 
 
 NODES = {
