@@ -81,9 +81,11 @@ def enable(command: Command, names: Sequence[str]) -> None:
     """Have the units started at boot.
 
     systemd does not read its units again: that costs 0.1 s of CPU, and only what `show` tells of running
-    units needs it. Init scripts of the same name are left alone: to keep them in step costs two more readings each.
+    units needs it. It is not asked at all (SYSTEMD_OFFLINE), or else it would say of every unit from then on
+    that its file has changed on disk (NeedDaemonReload). Init scripts of the same name are left alone: to keep
+    them in step costs two more readings each.
     """
-    argv = ["env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl", "enable", "--no-reload", *names]
+    argv = ["env", "SYSTEMCTL_SKIP_SYSV=1", "SYSTEMD_OFFLINE=1", "systemctl", "enable", "--no-reload", *names]
     _checked(command, argv, f"{' '.join(names)} cannot be enabled")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from reconfigure.slurm.controller import Controller
 from reconfigure.worker import supervisor
 
 log = logging.getLogger(__name__)
+BAKING = 900.0  # seconds for which a bake may change no folder of its image; a package may take as long
 KEPT = ("data", "ca", "keys", "lock")
 
 
@@ -75,6 +77,14 @@ def mounts(path: Path) -> list[str]:
     return [target for target in targets if target == str(path) or target.startswith(f"{path}/")]
 
 
+def _newest(path: Path) -> float:
+    """Return when a folder, or one below it, was changed last, in unix seconds; what vanishes meanwhile is now."""
+    try:
+        return max(os.stat(folder).st_mtime for folder, _, _ in os.walk(path))
+    except FileNotFoundError:
+        return time.time()
+
+
 def _images(root: Path) -> None:
     """Remove images that no other cluster needs, and the folders that are empty then; one caller at a time."""
     removal = root / "images" / ".removal"
@@ -96,6 +106,8 @@ def _remove_images(root: Path) -> None:
     variables = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/*.tfvars.json")]
     states = [f.read_text(encoding="utf-8") for f in root.glob("clusters/*/terraform/local/terraform.tfstate")]
     for image in sorted((root / "images").glob("[!.]*")):
-        if not any(str(image).partition(".part-")[0] in text for text in (mounted, *variables, *states)):
+        if ".part-" in image.name and (age := time.time() - _newest(image)) < BAKING:
+            log.info("the image %s stays: somebody bakes it (%.0f s ago)", image.name, age)
+        elif not any(str(image).partition(".part-")[0] in text for text in (mounted, *variables, *states)):
             log.info("removing the image %s", image.name)
             _remove(image)

@@ -22,7 +22,7 @@ case $1 in
     echo LoadState=loaded; echo "ActiveState=$(cat {folder}/$unit.active 2>/dev/null || echo inactive)"
     echo "UnitFileState=$(cat {folder}/$unit.enabled 2>/dev/null || echo disabled)"; echo; done ;;
   disable) rm -f {folder}/$3.active {folder}/$3.enabled ;;
-  enable) [ "$SYSTEMCTL_SKIP_SYSV$2" = 1--no-reload ] || exit 1; shift 2
+  enable) [ "$SYSTEMCTL_SKIP_SYSV$SYSTEMD_OFFLINE$2" = 11--no-reload ] || exit 1; shift 2
     for unit; do echo enabled >{folder}/$unit.enabled; done ;;
   start | restart)
     [ ! -e {folder}/$2.broken ] || {{ echo "Job for $2 failed" >&2; exit 1; }}

@@ -50,3 +50,10 @@ def test_nobody_writes_a_record_of_another(tmp_path: Path, words: str, field: st
     assert [value for key, value in pairs if key == "JobId"] == ["25"]
     assert [value for key, value in pairs if key == "JobState"] == ["FAILED"]
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("given", "shown"), [("4294967294", ""), ("0", "0"), ("17", "17"), ("", "")])
+def test_only_the_task_of_an_array_has_a_number(tmp_path: Path, given: str, shown: str) -> None:
+    """Slurm's word for none is a number, too."""
+    (line,) = logged(tmp_path, ARRAYTASKID=given)
+    assert f" ArrayTaskId={shown} " in line

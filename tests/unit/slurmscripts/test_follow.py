@@ -172,3 +172,8 @@ def test_a_byte_that_a_user_wrote_loses_no_request(spool: Path) -> None:
     hidden.rename(spool / "5-1.json")
     assert following.line()["detail"] == {"extra": "caf\ufffd"}
     following.end()
+
+
+def test_a_spool_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    out, err, code = Following(tmp_path / "none").end()
+    assert (out, err, code) == ("", f"follow: {tmp_path}/none: No such file or directory\n", 1)

@@ -163,6 +163,17 @@ def test_files_that_are_left_keep_the_node_where_the_site_wants_it(
         assert node.controller.step().message == "", "no concern of the next holder"
 
 
+def test_what_is_left_is_told_once_and_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal had the same event every 30 s for as long as the node was dirty."""
+    node = Node(tmp_path)
+    node.controller.observe(ALICE, None, now=2000.0)
+    for thing in ("/tmp/a", "/tmp/a", "/tmp/b", "/tmp/b"):
+        monkeypatch.setattr(controller, "clean", lambda target, thing=thing: Left([], [thing]))
+        assert node.settle().message == f"not removed: {thing}"
+        node.time += controller.RETRY
+    assert [e["things"] for e in node.events if e["event"] == "left"] == [["/tmp/a"], ["/tmp/b"]]
+
+
 @pytest.mark.parametrize("answer", ["", "[]", "{}", "[[]", "[[], []], []", "null", "[[], 7]"])
 def test_no_answer_and_half_an_answer_make_the_node_dirty(
     node: Node, monkeypatch: pytest.MonkeyPatch, answer: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,15 @@ def test_a_root_that_is_a_disk_of_its_own_stays(tmp_path: Path, monkeypatch: pyt
     teardown._images(root)
     assert root.is_dir()
     assert not any(root.iterdir())
+
+
+@pytest.mark.parametrize(("age", "stays"), [(0.0, True), (teardown.BAKING + 60, False)])
+def test_an_image_that_somebody_bakes_stays(tmp_path: Path, age: float, stays: bool) -> None:
+    """`bin/down --all` took the tree from under another checkout's bake."""
+    part = tmp_path / "kiwi" / "images" / "debian13-17.part-1"
+    (part / "root" / "var").mkdir(parents=True)
+    for folder in (part, part / "root"):
+        os.utime(folder, (1, 1))
+    os.utime(part / "root" / "var", (time.time() - age, time.time() - age))
+    teardown._images(tmp_path / "kiwi")
+    assert part.exists() is stays
