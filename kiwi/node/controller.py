@@ -58,7 +58,7 @@ class NodeController:
         self._cleaned: dict[str, float] = {}  # by booking, the end (UTC seconds) after which it was cleaned
         self._dirty = False
         self._message = ""  # what the last clean-up left
-        self._told: tuple[str, list[str]] = ("", [])  # the booking and the things of the last `left` event
+        self._last_left: tuple[str, list[str]] = ("", [])  # the booking and the things of the last `left` event
         self._cleaner: _Cleaner | None = None
         self._retry = 0.0
         self._state = ""
@@ -171,8 +171,8 @@ class NodeController:
         """Confirm the clean-up, or make the node dirty: for `faults` always, for `things` where the site wants it."""
         left = [f"not removed: {', '.join(cleaning_child.first(things, MOST))}"] if things else []
         self._message = "; ".join(faults + left)
-        if things and self._told != (booking.id, things):  # not again at each attempt
-            self._told = booking.id, things
+        if things and self._last_left != (booking.id, things):  # not again at each attempt
+            self._last_left = booking.id, things
             self._emit({"event": "left", "booking": booking.id, "user": booking.user, "things": things})
         self._dirty = bool(faults or (things and self._config.left_files_block))
         if self._dirty:

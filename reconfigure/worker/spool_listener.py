@@ -79,7 +79,8 @@ class Listener(threading.Thread):
         heard, began = False, time.monotonic()
         with self._controller.follow() as child:
             self._child, refused = child, 0
-            threading.Thread(target=_log_complaints, args=(child,), name="complaints", daemon=True).start()
+            complaints = threading.Thread(target=_log_complaints, args=(child,), name="complaints", daemon=True)
+            complaints.start()
             try:
                 for line in _lines(child.stdout, LONGEST):
                     heard = True
@@ -92,6 +93,7 @@ class Listener(threading.Thread):
                 log.info("connection to the controller: %s", exc)
             finally:
                 process.stop(child, grace=2)
+                complaints.join(RECONNECT[1])
         return heard or time.monotonic() - began > RECONNECT[1]
 
     def _take(self, queue: Queue, child: process.Child[str], line: str) -> bool:
