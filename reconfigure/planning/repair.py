@@ -56,7 +56,8 @@ def _unheard_of(nodeset: Nodeset, slurm: Collection[str]) -> Collection[str]:
 def _keep(draft: Draft, name: str, node: SlurmNode | None) -> None:
     """Decide what has a node up that is always up; one that was taken out of service stays off where it is off."""
     observed = draft.observed
-    if node is not None and node.power.off and (node.drained or node.kept):
+    ours = draft.nodeset[name].role == "slurm"  # whatever Slurm says of other nodes
+    if ours and node is not None and node.power.off and (node.drained or node.kept):
         return
     if node is not None and node.power is Power.POWERED_DOWN:
         draft.add(name, Do.POWER_UP, "it is always up, and Slurm does not have it so")
