@@ -166,9 +166,9 @@ def test_files_that_are_left_keep_the_node_where_the_site_wants_it(
 def test_what_is_left_is_told_once_and_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal had the same event every 30 s for as long as the node was dirty."""
     node = Node(tmp_path)
-    node.controller.observe(ALICE, None, now=2000.0)
+    node.controller.observe([ALICE], {}, now=2000.0)
     for thing in ("/tmp/a", "/tmp/a", "/tmp/b", "/tmp/b"):
-        monkeypatch.setattr(controller, "clean", lambda target, thing=thing: Left([], [thing]))
+        monkeypatch.setattr(cleaning_child, "clean", lambda target, thing=thing: Left([], [thing]))
         assert node.settle().message == f"not removed: {thing}"
         node.time += controller.RETRY
     assert [e["things"] for e in node.events if e["event"] == "left"] == [["/tmp/a"], ["/tmp/b"]]
