@@ -17,7 +17,7 @@ from reconfigure.lifecycle import resizing
 from reconfigure.planning.sizes import Change
 from reconfigure.rounds.resizing import Progress
 from reconfigure.site import data as site_data
-from reconfigure.site import moments
+from reconfigure.site import moments, schedule
 
 DAY = 86400  # seconds
 UP_WAIT = 600  # seconds that nodes may take to come up
@@ -42,7 +42,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     text = "names as Slurm writes them, such as cpu-[2-3],lab-1"
     complete(command.add_argument("nodes", metavar="NODES", help=text), "_reconfigure_nodes")
     until = command.add_mutually_exclusive_group()
-    text = "HH:MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM of this host's clock; default: until --end"
+    text = "HH:MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM in the time zone of the site; default: until --end"
     until.add_argument("--until", metavar="TIME", help=text)
     until.add_argument("--end", action="store_true", help="keep them no longer")
 
@@ -58,7 +58,11 @@ def keep(options: Options) -> int:
         resizing.let_go(cluster, names)
         lines = [f"{hostlist.fold(names)}: kept no longer"]
         return _follow(options, (), (), 0, lines=lines)
-    until = moments.parse(options.until, time.time()) if options.until else None
+    until = (
+        moments.parse(options.until, time.time(), schedule.zone_of(cluster.site.data.get("time_zone", "")))
+        if options.until
+        else None
+    )
     resizing.keep(cluster, names, until)
     when = f"until {durations.local(until)}" if until else "until `reconfigure keep --end`"
     return _follow(options, (), names, UP_WAIT, lines=[f"{hostlist.fold(names)}: kept up {when}"])

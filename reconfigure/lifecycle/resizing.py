@@ -22,8 +22,8 @@ from reconfigure.rounds.resizing import Progress
 from reconfigure.site import data as site_data
 from reconfigure.site.data import Site
 
-OF_PARTITIONS = ("min_nodes", "warm")  # what a resize takes of each partition of the site data
-TAKEN = ("resize_wait", "resize_idle_first")  # and besides
+OF_PARTITIONS = ("min_nodes", "warm", "schedule")  # what a resize takes of each partition of the site data
+TAKEN = ("resize_wait", "resize_idle_first", "time_zone")  # and besides
 PAUSE = (1.0, 1.5, 10.0)  # seconds between two looks: the first, how it grows, the longest
 
 

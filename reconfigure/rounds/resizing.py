@@ -70,8 +70,12 @@ def advance(cluster: Cluster, up: Collection[str] = ()) -> Progress:
 
 
 def settle(cluster: Cluster, observed: Observed) -> None:
-    """Go on with nodes that leave, where there are any, and have Slurm know which nodes are always up."""
-    noted = sizes_file.read(cluster.clusterdir)
+    """Go on with nodes that leave, where there are any, and have Slurm know which nodes are always up.
+
+    What was said by hand counts no longer when the hour of a schedule has come.
+    """
+    noted = sizes.pruned(sizes_file.read(cluster.clusterdir), cluster.site)
+    sizes_file.write(cluster.clusterdir, noted)
     if noted.leaving or noted.announced:
         advance(cluster)
     else:

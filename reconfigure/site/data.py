@@ -8,6 +8,7 @@ in site.json (docs/seams.md): `freeze` takes that without checking it again.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import yaml
 from kiwi.common import errors
 from kiwi.common.errors import UsageError
 from reconfigure.clusterdir import paths
-from reconfigure.site import rules
+from reconfigure.site import rules, schedule
 
 
 class SiteError(UsageError):
@@ -36,7 +37,7 @@ class SiteError(UsageError):
 class Partition:
     """A partition: `min_nodes` are always up, up to `max_nodes` may exist; `features` include those of its flavor.
 
-    `warm` are kept up and idle beyond what jobs have.
+    `min_nodes` is what the schedule says, where there is one. `warm` are kept up and idle beyond what jobs have.
     """
 
     name: str
@@ -179,14 +180,24 @@ def _whole(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def freeze(data: Mapping[str, Any]) -> Site:
-    """Return site data that is known to be good (checked, or from site.json) as a Site."""
+def freeze(data: Mapping[str, Any], now: float | None = None) -> Site:
+    """Return site data that is known to be good (checked, or from site.json) as a Site.
+
+    `min_nodes` of its partitions is what their `schedule` says at `now` (unix s; None: at this moment).
+    """
+    zone, moment = schedule.zone_of(data.get("time_zone", "")), time.time() if now is None else now
     return Site(
         cluster_name=data["cluster_name"],
         subnet=data["subnet"],
         images={name: image["release"] for name, image in data["images"].items()},
         flavors=tuple(data["flavors"]),
-        partitions=tuple(_partition(part, data["flavors"][part["flavor"]]) for part in data["partitions"]),
+        partitions=tuple(
+            _partition(
+                {**part, "min_nodes": schedule.number(part.get("schedule", ()), part["min_nodes"], moment, zone)},
+                data["flavors"][part["flavor"]],
+            )
+            for part in data["partitions"]
+        ),
         users=tuple(
             User(u["name"], u["uid"], u.get("gid", u["uid"]), tuple(u.get("keys", ())), u.get("admin", False))
             for u in data["users"]
@@ -197,6 +208,6 @@ def freeze(data: Mapping[str, Any]) -> Site:
 
 
 def _partition(data: Mapping[str, Any], flavor: Mapping[str, Any]) -> Partition:
-    plain = {key: value for key, value in data.items() if key != "slurm"}
+    plain = {key: value for key, value in data.items() if key not in ("slurm", "schedule")}
     features = dict.fromkeys([*data["features"], *flavor.get("features", ())])
     return Partition(**{**plain, "features": tuple(features)})

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconfigure.clusterdir import paths
-from reconfigure.site import releases, rules
+from reconfigure.site import releases, rules, schedule
 from reconfigure.site.values import (
     AccountName,
     Features,
@@ -96,6 +96,23 @@ class Login(Keys):
     flavor: FlavorName = Field(title="A key of flavors.")
 
 
+class Hours(Keys):
+    """Other `min_nodes` from an hour on."""
+
+    at: str = Field(
+        pattern=schedule.AT,
+        title="From when on, in the time zone of the site, until another entry's hour comes.",
+        description="HH:MM in quotes, with days before it where it is not every day, such as '18:00', 'Mon-Fri 08:00' "
+        "or 'Sat,Sun 10:00'",
+    )
+    min_nodes: int = Field(
+        ge=0,
+        le=rules.MOST_NODES,
+        title="So many are always up then.",
+        description="a whole number from 0 to max_nodes, such as 4",
+    )
+
+
 class Partition(Keys):
     """Nodes NAME-1 … NAME-max_nodes."""
 
@@ -123,6 +140,12 @@ class Partition(Keys):
         le=rules.MOST_NODES,
         title="So many nodes of a Slurm partition are kept up and idle beyond what its jobs have.",
         description="a whole number from 0 to max_nodes, such as 2; only where scheduler is slurm",
+    )
+    schedule: list[Hours] = Field(
+        default_factory=_absent,
+        title="Other min_nodes of a Slurm partition at given hours.",
+        description="a list such as [{at: 'Mon-Fri 08:00', min_nodes: 4}, {at: '18:00', min_nodes: 1}]; "
+        "only where scheduler is slurm",
     )
     image: ImageName = Field(title="A key of images.")
     flavor: FlavorName = Field(title="A key of flavors.")
@@ -229,6 +252,10 @@ class SiteData(Keys):
     suspend_time: Seconds = Field(title="So long is a Slurm node idle before it is powered down.")
     suspend_timeout: Seconds = Field(title="After so long may a node that was powered down be wanted again.")
     resume_timeout: Seconds = Field(title="So long may a node take to register.")
+    time_zone: Annotated[str, only(schedule.is_zone)] = Field(
+        title="Time zone of the hours in schedule; empty: the control host's.",
+        description="a name such as Europe/Berlin, or ''",
+    )
     resize_wait: int = Field(
         ge=0,
         le=2**22,

@@ -59,8 +59,13 @@ def partitions(faults: Faults, good: Mapping[str, Any]) -> None:
             faults.add(f"{where}.min_nodes", part["min_nodes"], f"at most max_nodes, {part['max_nodes']}")
         if part.get("warm", 0) > part.get("max_nodes", MOST_NODES):
             faults.add(f"{where}.warm", part["warm"], f"at most max_nodes, {part['max_nodes']}")
-        if part.get("warm") and part.get("scheduler") == "booking":
-            faults.add(f"{where}.warm", part["warm"], "to be left out: nodes to book are up when min_nodes says so")
+        for n, entry in enumerate(part.get("schedule", ())):
+            if entry.get("min_nodes", 0) > part.get("max_nodes", MOST_NODES):
+                most = f"at most max_nodes, {part['max_nodes']}"
+                faults.add(f"{where}.schedule[{n}].min_nodes", entry["min_nodes"], most)
+        for key in ("warm", "schedule"):
+            if part.get(key) and part.get("scheduler") == "booking":
+                faults.add(f"{where}.{key}", part[key], "to be left out: nodes to book are up when min_nodes says so")
 
 
 def block(max_nodes: int) -> int:

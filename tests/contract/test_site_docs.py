@@ -16,7 +16,11 @@ from reconfigure.site import models
 TEXT = (REPO / "docs" / "site.md").read_text(encoding="utf-8")
 SCHEMA = REPO / "docs" / "site.schema.json"
 MODELS = (*models.PROVIDERS.values(), models.Image, models.Flavor, models.Login, models.Partition)
-KEYS = [(model, key) for model in (*MODELS, models.User, models.Group, models.Account) for key in model.model_fields]
+KEYS = [
+    (model, key)
+    for model in (*MODELS, models.Hours, models.User, models.Group, models.Account)
+    for key in model.model_fields
+]
 FILES = [
     "group_vars/all.yml",
     "tests/cluster/site.yml",

@@ -154,7 +154,7 @@ complete -c reconfigure -n '_shtab_reconfigure_using resize' -l dry-run -d 'prin
 complete -c reconfigure -n '_shtab_reconfigure_using resize' -l json -d 'print the result as JSON'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a keep -d 'Have nodes not powered down, whatever else says so; powers them up where they are off.'
 complete -c reconfigure -n '_shtab_reconfigure_using keep' -s h -l help -d 'show this help message and exit'
-complete -c reconfigure -n '_shtab_reconfigure_using keep' -l until -x -d 'HH:MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM of this host'"'"'s clock; default: until --end'
+complete -c reconfigure -n '_shtab_reconfigure_using keep' -l until -x -d 'HH:MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM in the time zone of the site; default: until --end'
 complete -c reconfigure -n '_shtab_reconfigure_using keep' -l end -d 'keep them no longer'
 complete -c reconfigure -n '_shtab_reconfigure_using keep; and test $_shtab_reconfigure_npos -eq 0' -ka "(_reconfigure_nodes)" -d 'names as Slurm writes them, such as cpu-[2-3],lab-1'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a image -d 'List or bake images.'

@@ -123,7 +123,7 @@ _shtab_reconfigure_inventory_defaults_added=0
 
 _shtab_reconfigure_keep_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--until[HH\:MM, YYYY-MM-DD or YYYY-MM-DDTHH\:MM of this host\'s clock\; default\: until --end]:TIME:"
+  "--until[HH\:MM, YYYY-MM-DD or YYYY-MM-DDTHH\:MM in the time zone of the site\; default\: until --end]:TIME:"
   "--end[keep them no longer]"
   ":names as Slurm writes them, such as cpu-\[2-3\],lab-1:_reconfigure_nodes"
 )

@@ -111,6 +111,13 @@ def test_the_shipped_data_is_sound() -> None:
         ({"partitions": partition(min_nodes=5)}, "partitions[0].min_nodes", "5"),
         ({"partitions": partition(warm=5)}, "partitions[0].warm", "5"),
         ({"partitions": partition(warm=1, scheduler="booking")}, "partitions[0].warm", "1"),
+        ({"partitions": partition(schedule=[{"at": "8:00", "min_nodes": 1}])}, "partitions[0].schedule[0].at", "8:00"),
+        (
+            {"partitions": partition(schedule=[{"at": "08:00", "min_nodes": 5}])},
+            "partitions[0].schedule[0].min_nodes",
+            "5",
+        ),
+        ({"time_zone": "Berlin"}, "time_zone", "Berlin"),
         ({"partitions": partition(flavor="big")}, "partitions[0].flavor", "'big'"),
         ({"partitions": partition(scheduler="pbs")}, "partitions[0].scheduler", "'pbs'"),
         ({"partitions": partition(features=["a", "a"])}, "partitions[0].features", "['a', 'a']"),
