@@ -23,6 +23,8 @@ _SET = rf"\[{_RANGE}(?:,{_RANGE})*\]"
 _ITEM = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9._-]|{_SET})*")
 _LIST = re.compile(rf"(?:{_ITEM.pattern})(?:,(?:{_ITEM.pattern}))*")
 
+_NUMBERED = re.compile(r"(.*[^0-9])(0|[1-9][0-9]{0,8})")  # not one with leading zeros, which are part of a name
+
 
 def expand(texts: str | Iterable[str], key: str = "nodes") -> tuple[str, ...]:
     """Return the names in one hostlist or several, in order, each once.
@@ -48,8 +50,26 @@ def fold(names: Iterable[str]) -> str:
     names = sorted(set(names))
     plain, odd = [n for n in names if PLAIN.fullmatch(n)], [n for n in names if not PLAIN.fullmatch(n)]
     nodeset = importlib.import_module("ClusterShell.NodeSet")
-    folded = str(nodeset.NodeSet.fromlist(plain, resolver=nodeset.RESOLVER_NOGROUP)) if plain else ""
+    folded = str(nodeset.NodeSet.fromlist(_runs(plain), resolver=nodeset.RESOLVER_NOGROUP)) if plain else ""
     return ",".join([*filter(None, [folded]), *odd])
+
+
+def _runs(names: Iterable[str]) -> list[str]:
+    """Return names with those that follow each other as one item: ClusterShell takes 0.6 s for 10,000 names."""
+    numbers: dict[str, list[int]] = {}
+    found = []
+    for name in names:
+        match = _NUMBERED.fullmatch(name)
+        if match:
+            numbers.setdefault(match.group(1), []).append(int(match.group(2)))
+        else:
+            found.append(name)
+    for prefix, each in numbers.items():
+        each.sort()
+        first = [number for number, before in zip(each, [-1, *each]) if number != before + 1 or before < 0]
+        last = [number for number, after in zip(each, [*each[1:], -1]) if number + 1 != after]
+        found += [f"{prefix}{a}" if a == b else f"{prefix}[{a}-{b}]" for a, b in zip(first, last)]
+    return found
 
 
 def _count(item: str) -> int:

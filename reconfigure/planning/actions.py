@@ -127,7 +127,9 @@ def check(plan: Plan) -> Plan:
     No node is both made and destroyed, none that is destroyed is configured or
     registered, none is drained and undrained, and what is made is wanted while what is destroyed is not.
     """
-    done = {name: {action.do for action in plan.actions if action.node == name} for name in _names(plan)}
+    done: dict[str, set[Do]] = {}
+    for action in plan.actions:
+        done.setdefault(action.node, set()).add(action.do)
     for name, dos in done.items():
         for group in _APART:
             if len(both := [do.value for do in group if do in dos]) > 1:
@@ -136,7 +138,3 @@ def check(plan: Plan) -> Plan:
     if wrong:
         raise PlanError(f"the plan contradicts itself about {', '.join(sorted(wrong))}; nothing was done")
     return plan
-
-
-def _names(plan: Plan) -> set[str]:
-    return {action.node for action in plan.actions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from reconfigure.providers.base import Machine
 from reconfigure.slurm.nodes import Power, SlurmNode
@@ -41,11 +42,20 @@ class Observed:
         return entry is not None and not entry.tainted and self._runs(name, entry.id)
 
     def _runs(self, name: str, instance: str) -> bool:
-        return any(m.name == name and m.instance == instance and m.state == "running" for m in self.machines)
+        return instance in self._running.get(name, ())
 
     def runs(self, name: str) -> bool:
         """Return whether any machine of that name runs, also one that Terraform does not know of."""
-        return any(m.name == name and m.state == "running" for m in self.machines)
+        return name in self._running
+
+    @cached_property
+    def _running(self) -> Mapping[str, frozenset[str]]:
+        """The instances that run, by node name: looked up for each node that there may be."""
+        found: dict[str, set[str]] = {}
+        for machine in self.machines:
+            if machine.state == "running":
+                found.setdefault(machine.name, set()).add(machine.instance)
+        return {name: frozenset(instances) for name, instances in found.items()}
 
     def slurm_node(self, name: str) -> SlurmNode | None:
         """Return a node as Slurm has it; None where it has none of that name, or does not answer."""

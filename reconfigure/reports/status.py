@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from kiwi.common import hostlist
@@ -21,6 +22,7 @@ from reconfigure.rounds import progress
 
 TITLES = ("node", "role", "address", "terraform", "machine", "slurm", "event")
 FAILURES = 5  # failures that are shown
+MANY = 20  # nodes without a machine that are shown one by one
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def data(cluster: Cluster) -> dict[str, Any]:
     observed = snapshot.observe(cluster)
     return {
         "cluster": clusterdir.cluster,
-        "nodes": [asdict(row) for row in rows(cluster.nodeset, observed, events)],
+        "nodes": [vars(row) for row in rows(cluster.nodeset, observed, events)],
         "slurm": None if not cluster.has_slurm else observed.slurm is not None,
         "silent": reach.why_silent(cluster, observed) if cluster.has_slurm and observed.slurm is None else "",
         "queue": len(asked),
@@ -110,8 +112,21 @@ def _used(waits: Mapping[str, str], observed: Observed) -> dict[str, str]:
 
 
 def cells(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return one row a node under TITLES; `found` is what `data` returned."""
-    return [tuple(str(row[title]) or "-" for title in TITLES) for row in found["nodes"]]
+    """Return one row a node under TITLES, or one for many that follow each other; `found` is what `data` returned."""
+    return [cell for _, alike in groupby(found["nodes"], _alike) for cell in _cells(list(alike))]
+
+
+def _alike(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what nodes have in common that are shown as one: those without a machine, of the same partition."""
+    apart = row["node"] if row["terraform"] or row["machine"] else row["node"].rpartition("-")[0]
+    return (apart, *(str(row[title]) for title in TITLES if title not in ("node", "address")))
+
+
+def _cells(alike: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    if len(alike) > MANY:
+        one = {**alike[0], "node": hostlist.fold(row["node"] for row in alike), "address": ""}
+        return _cells([one])
+    return [tuple(str(row[title]) or "-" for title in TITLES) for row in alike]
 
 
 def summary(found: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ClusterShell import NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +52,22 @@ def test_a_text_is_names_or_refused(text: str) -> None:
         return
     assert names and all(hostlist.PLAIN.fullmatch(name) for name in names)
     assert set(hostlist.expand(hostlist.fold(names))) == set(names)
+
+
+NAMES = st.lists(
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(["cpu-", "lab-", "gpu2-n", "n", "n0", "a.b-"]),
+        st.sampled_from([*map(str, range(13)), "98", "99", "100", "101", "00", "01", "007", ""]),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@given(NAMES)
+def test_names_are_folded_as_clustershell_does(names: list[str]) -> None:
+    plain = [name for name in sorted(set(names)) if hostlist.PLAIN.fullmatch(name)]
+    expected = str(NodeSet.NodeSet.fromlist(plain, resolver=NodeSet.RESOLVER_NOGROUP))
+    assert hostlist.fold(names) == expected
+    assert set(hostlist.expand(expected)) == set(plain)
