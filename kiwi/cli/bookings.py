@@ -20,6 +20,7 @@ JSON = "print a list of objects"
 NODES = "nodes, such as lab-1,lab-2 or lab-[1-4]"
 PARTITION = "only this partition; `all` for info of all (the default)"
 TIME = "[[D:]H:]M:S or seconds (default: %(default)s)"
+AT = "from 18:00, 2026-12-01T18:00 or +2:00:00 (from now on) instead of at once"
 USER = "for this user (administrators only)"
 
 
@@ -32,11 +33,14 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     nodes = command.add_argument("-w", "--worker", action="append", required=True, metavar="NODES", help=NODES)
     complete(nodes, "_kiwi_nodes")
     command.add_argument("-t", "--time", default="3600", help=TIME)
+    command.add_argument("--at", metavar="WHEN", help=AT)
     command.add_argument("--json", action="store_true", help=JSON)
     command.add_argument("--dry-run", action="store_true", help="say whether it would succeed; change nothing")
     _add_partition(command)
     _add_user(command)
-    command = add(commands, "kill", kill, "give nodes back now", "kill -w lab-1", EVERY_DAY)
+    command = add(
+        commands, "kill", kill, "give nodes back now, or cancel what was booked for later", "kill -w lab-1", EVERY_DAY
+    )
     text = f"{NODES} (default: all)"
     nodes = command.add_argument("-w", "--worker", action="append", default=[], metavar="NODES", help=text)
     complete(nodes, "_kiwi_nodes")
@@ -67,11 +71,17 @@ def info(options: Options) -> int:
 def alloc(options: Options) -> int:
     """Book nodes and wait until the holder can enter."""
     names = hostlist.expand(options.worker)
-    request = Request("alloc", options.partition, names, durations.parse(options.time), options.user, options.dry_run)
+    seconds = durations.parse(options.time)
+    at = None if options.at is None else durations.moment(options.at, time.time())
+    request = Request("alloc", options.partition, names, seconds, options.user, options.dry_run, at)
     nodes = _ask_for(request)["nodes"]
-    if not options.dry_run:
+    if not options.dry_run and at is None:
         nodes = _await_ready(nodes)
-    print(tables.as_json(nodes) if options.json else _tell_alloc(nodes, options.dry_run))
+    print(
+        tables.as_json(nodes)
+        if options.json
+        else _tell_alloc(nodes, options.dry_run, None if at is None else (at, at + seconds))
+    )
     return OK
 
 
@@ -85,8 +95,13 @@ def kill(options: Options) -> int:
     if not names and not options.yes and sys.stdin.isatty() and sys.stderr.isatty():
         _confirm(options)
     nodes = _ask_for(Request("kill", options.partition, names, user=options.user))["nodes"]
-    print(f"{', '.join(n['node'] for n in nodes)}: given back, being cleaned")
+    print(f"{', '.join(n['node'] for n in nodes)}: given back" + (", being cleaned" if _cleans(nodes) else ""))
     return OK
+
+
+def _cleans(nodes: list[dict[str, Any]]) -> bool:
+    """Return whether a node is cleaned: not where its booking had not begun."""
+    return any(n["state"] != "free" for n in nodes)
 
 
 def _ask_for(request: Request) -> dict[str, Any]:
@@ -134,8 +149,14 @@ def _await_ready(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def _tell_alloc(nodes: list[dict[str, Any]], dry_run: bool) -> str:
+def _tell_alloc(nodes: list[dict[str, Any]], dry_run: bool, later: tuple[float, float] | None) -> str:
     names, first = ", ".join(n["node"] for n in nodes), nodes[0]
+    if later:
+        span = f"from {durations.local(later[0])} until {durations.local(later[1])}"
+        known = "would be booked" if dry_run else "booked"
+        return f"{names}: {known} {span}" + (
+            "; nothing was changed" if dry_run else f"\nto cancel: kiwi kill -w {names.replace(', ', ',')}"
+        )
     span = f"until {durations.local(first['until'])}" if first["until"] else "no longer"
     left = f" ({durations.short(first['remaining'])})" if first["remaining"] else ""
     if dry_run:

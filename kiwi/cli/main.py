@@ -18,6 +18,7 @@ EXAMPLES = (
     "info                        who has which node, and until when",
     "alloc -w lab-1 -t 3:00:00   take lab-1 for three hours; then: ssh lab-1",
     "alloc -w lab-[1-4] -t 600   take four nodes for ten minutes, all or none",
+    "alloc -w lab-1 --at 18:00   take it this evening, for an hour",
     "kill -w lab-1               give it back now",
     "why 42                      why does Slurm's job 42 not run?",
 )

@@ -12,6 +12,8 @@ UNITS = (1, 60, 3600, 86400)  # seconds in each place, from the right
 LIMITS = (60, 60, 24)  # what each place but the first must be below
 LONGEST_TEXT = 40
 GOOD = "seconds or [[D:]H:]M:S, such as 3600, 30:00 or 1:12:00:00"
+CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}", re.ASCII)
+MOMENT = "a time that is to come, such as 18:00, 2026-12-01T18:00 or +2:00:00"
 CARRY = "at most 59 seconds, 59 minutes and 23 hours in their places, such as 1:12:00:00"
 
 
@@ -42,6 +44,34 @@ def short(seconds: float) -> str:
     if hours:
         return f"{hours}h {minutes:02d}m"
     return f"{minutes}m {left:02d}s" if minutes else f"{left}s"
+
+
+def moment(text: str, now: float) -> float:
+    """Return the UTC seconds of a time to come, as this machine's zone has it. Raise UsageError if it is none.
+
+    `HH:MM` is the next such time of the day, `+TIME` so long from `now`.
+    """
+    if text.startswith("+"):
+        return now + parse(text[1:])
+    today = time.localtime(now)
+    for days in (0, 1):
+        day = time.strftime("%Y-%m-%d", time.localtime(time.mktime((*today[:2], today[2] + days, 12, 0, 0, 0, 0, -1))))
+        found = _read_moment(f"{day}T{text}" if CLOCK.fullmatch(text) else text)
+        if found is not None and found >= now - 60:
+            return found
+    raise UsageError(key="at", found=text, needs=MOMENT)
+
+
+def _read_moment(text: str) -> float | None:
+    """Return the UTC seconds of a local time in full, None if it is none, as on the night when the clock is put on."""
+    for form in ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"):
+        try:
+            parts = time.strptime(text.replace(" ", "T", 1), form)
+            found = time.mktime((*parts[:8], -1))
+        except (ValueError, OverflowError):
+            continue
+        return found if time.localtime(found)[:6] == parts[:6] else None
+    return None
 
 
 def local(moment: float) -> str:

@@ -26,5 +26,10 @@ def as_table(nodes: Sequence[dict[str, Any]]) -> str:
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
     until = durations.local(node["until"]) if node["until"] else ""
     left = durations.short(node["remaining"]) if node["remaining"] else ""
-    message = node["message"] or ("opening" if node["holder"] and not node["ready"] else "")
+    message = node["message"] or ("opening" if node["holder"] and not node["ready"] else "") or _next(node)
     return (node["node"], node["partition"], node["state"], node["holder"] or "", until, left, message)
+
+
+def _next(node: dict[str, Any]) -> str:
+    """Return who has the node next, and from when."""
+    return f"{node['next_holder']} from {durations.local(node['next_start'])}" if node.get("next_holder") else ""

@@ -11,6 +11,7 @@ class Node(NamedTuple):
 
     `state` is one of kiwi.booking.rules. `booking` is the id of the last one, also
     after its end. `ready`: the node's own agent confirmed the present booking, so its holder can enter.
+    `next_holder` has it from `next_start` until `next_until` (UTC seconds): the first booking that is to come.
     """
 
     node: str
@@ -22,6 +23,9 @@ class Node(NamedTuple):
     booking: str | None
     ready: bool
     message: str
+    next_holder: str | None = None
+    next_start: float | None = None
+    next_until: float | None = None
 
 
 class User(NamedTuple):

@@ -20,6 +20,8 @@ from kiwi.engines.base import Node, User
 
 log = logging.getLogger(__name__)
 
+AHEAD = 28 * 86400  # seconds from now on in which a booking may begin
+SLACK = 60  # seconds that a start may be past: it was typed in, and clocks differ
 _Change = Callable[[Document, Mapping[str, Seen], float], Document]
 
 
@@ -49,8 +51,8 @@ class BookingEngine:
     ) -> list[Node]:
         """Book all of `names` for `user`, for `seconds` from now or from `at` (UTC seconds), or none.
 
-        Return them as they are then. Change nothing if `dry_run`. Raise UsageError if the time is too long or
-        no node is named, BusyError or KiwiError if one cannot be had.
+        Return them as they are then. Change nothing if `dry_run`. Raise UsageError if the time is too long, begins
+        before now or more than AHEAD seconds from now or no node is named, BusyError or KiwiError if one cannot be had.
         """
         if not names:
             raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
@@ -60,7 +62,7 @@ class BookingEngine:
 
         def change(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
             self._require_staying(wanted)
-            start = now if at is None else max(at, now)
+            start = now if at is None else _checked(at, now)
             span = round(start, 3), round(start + seconds, 3)
             booking = Booking(identity, user.name, user.uid, tuple(wanted), *span, made=round(now, 3))
             return rules.allocate(document, booking, seen, now)
@@ -163,6 +165,7 @@ class BookingEngine:
 
     def _view(self, name: str, held: Sequence[Booking], seen: Seen | None, now: float, entry: NodeEntry) -> Node:
         live = next((b for b in held if b.live(now)), None)
+        coming = next((b for b in held if not b.begun(now) and not b.over(now)), None)
         last = live or next((b for b in reversed(held) if b.begun(now)), None)
         return Node(
             node=name,
@@ -174,6 +177,9 @@ class BookingEngine:
             booking=last.id if last else None,
             ready=bool(live and seen and seen.report.open == live.id),
             message=(seen.report.message if seen else "") or entry.reason,
+            next_holder=coming.user if coming else None,
+            next_start=coming.start if coming else None,
+            next_until=coming.until if coming else None,
         )
 
     def journal(self, line: dict[str, Any]) -> None:
@@ -185,3 +191,11 @@ class BookingEngine:
             self.history.append([{"version": VERSION, "time": round(self.heartbeats.now(), 3), **line}])
         except OSError as exc:
             log.warning("the journal of %s cannot be written: %s", self.partition.name, exc)
+
+
+def _checked(at: float, now: float) -> float:
+    """Return when a booking begins that is to begin at `at`, in UTC seconds. Raise UsageError if it cannot then."""
+    if not now - SLACK <= at <= now + AHEAD:
+        needs = f"a time from now until {durations.local(now + AHEAD)}"
+        raise UsageError(key="at", found=durations.local(at), needs=needs)
+    return max(at, now)

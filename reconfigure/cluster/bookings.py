@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from kiwi.common import durations
 from kiwi.common.errors import UnreachableError
@@ -56,12 +55,26 @@ def forget(controller: Controller, partition: str, names: Iterable[str]) -> bool
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return a sentence by node that is held. Raise ValueError, KeyError or TypeError for any other output."""
-    return {str(row["node"]): _sentence(row) for row in json.loads(text) if row["holder"] is not None}
+    """Return a sentence by node that is held, now or later. Raise ValueError, KeyError or TypeError if it is not that.
+
+    An older agent tells nothing of what is later.
+    """
+    rows = json.loads(text)
+    later = {
+        str(row["node"]): _sentence(row["next_holder"], row["next_start"], row["next_until"])
+        for row in rows
+        if row.get("next_holder") is not None
+    }
+    now = {str(row["node"]): _sentence(row["holder"], None, row["until"]) for row in rows if row["holder"] is not None}
+    return {**later, **now}
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
-    holder = row["holder"] if USER.fullmatch(str(row["holder"])) else "somebody"
-    until = float(row["until"])
-    when = f" until {durations.local(until)}" if 0 <= until < LATEST else ""
-    return f"{holder} has booked it{when}"
+def _sentence(holder: object, start: object, until: object) -> str:
+    name = holder if USER.fullmatch(str(holder)) else "somebody"
+    return f"{name} has booked it{_when('from', start)}{_when('until', until)}"
+
+
+def _when(word: str, moment: object) -> str:
+    """Return a word and a time; nothing where that is none."""
+    seconds = -1.0 if moment is None else float(str(moment))
+    return f" {word} {durations.local(seconds)}" if 0 <= seconds < LATEST else ""

@@ -3,7 +3,7 @@
 _shtab_kiwi_subparsers=(info alloc kill why metrics clean agent version completion)
 
 _shtab_kiwi_info_option_strings=(-h --help --json -p --partition)
-_shtab_kiwi_alloc_option_strings=(-h --help -w --worker -t --time --json --dry-run -p --partition -u --user)
+_shtab_kiwi_alloc_option_strings=(-h --help -w --worker -t --time --at --json --dry-run -p --partition -u --user)
 _shtab_kiwi_kill_option_strings=(-h --help -w --worker -y --yes -p --partition -u --user)
 _shtab_kiwi_why_option_strings=(-h --help)
 _shtab_kiwi_metrics_option_strings=(-h --help --to)

@@ -87,7 +87,7 @@ function _shtab_kiwi_using
 end
 
 set -g _shtab_kiwi_commands info alloc kill why metrics clean agent version completion
-set -g _shtab_kiwi_opts_with_value --grace --job --partition --time --to --user --worker -p -t -u -w
+set -g _shtab_kiwi_opts_with_value --at --grace --job --partition --time --to --user --worker -p -t -u -w
 
 complete -c kiwi -e
 complete -c kiwi -f
@@ -104,11 +104,12 @@ complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a all
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s w -l worker -xka "(_kiwi_nodes)" -d 'nodes, such as lab-1,lab-2 or lab-[1-4]'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s t -l time -x -d '[[D:]H:]M:S or seconds (default: 3600)'
+complete -c kiwi -n '_shtab_kiwi_using alloc' -l at -x -d 'from 18:00, 2026-12-01T18:00 or +2:00:00 (from now on) instead of at once'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l json -d 'print a list of objects'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l dry-run -d 'say whether it would succeed; change nothing'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s p -l partition -xka "(_kiwi_partitions)" -d 'only this partition; `all` for info of all (the default)'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s u -l user -xka "(_kiwi_users)" -d 'for this user (administrators only)'
-complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a kill -d 'Give nodes back now.'
+complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a kill -d 'Give nodes back now, or cancel what was booked for later.'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s w -l worker -xka "(_kiwi_nodes)" -d 'nodes, such as lab-1,lab-2 or lab-[1-4] (default: all)'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s y -l yes -d 'give back all without being asked on a terminal'

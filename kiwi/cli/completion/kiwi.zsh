@@ -10,7 +10,7 @@ _shtab_kiwi_commands() {
     clean:'End all that a user runs on this machine (root).'
     completion:'Print the completion for a shell.'
     info:'Who has which node, and until when.'
-    kill:'Give nodes back now.'
+    kill:'Give nodes back now, or cancel what was booked for later.'
     metrics:'Print metrics for Prometheus (login node).'
     version:'Print the version.'
     why:'Why a job waits, or a node cannot be had.'
@@ -39,6 +39,7 @@ _shtab_kiwi_alloc_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "*"{-w,--worker}"[nodes, such as lab-1,lab-2 or lab-\[1-4\]]:NODES:_kiwi_nodes"
   {-t,--time}"[\[\[D\:\]H\:\]M\:S or seconds (default\: 3600)]:time:"
+  "--at[from 18\:00, 2026-12-01T18\:00 or \+2\:00\:00 (from now on) instead of at once]:WHEN:"
   "--json[print a list of objects]"
   "--dry-run[say whether it would succeed\; change nothing]"
   {-p,--partition}"[only this partition\; \`all\` for info of all (the default)]:partition:_kiwi_partitions"

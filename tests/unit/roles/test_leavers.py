@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,20 @@ def test_who_goes_meanwhile_is_seen(machine: Machine) -> None:
     (machine.folder / "ps").write_text(f"#!/bin/sh\necho 10004; grep -q dave {former} || echo dave 10004 >>{former}\n")
     assert machine.leave("# Users who are gone;") == 0
     assert machine.log() == ["kiwi clean 10004"]
+
+
+def test_what_they_booked_for_later_is_cancelled(machine: Machine) -> None:
+    """Each `kill -w` takes away the row of the node, as the agent does when the booking is gone."""
+    rows = [(node, None, who) for node, who in (("a-1", "dave"), ("a-2", "alice"), ("a-3", "dave"), ("a-4", None))]
+    info = [{"node": node, "holder": held, "message": "", "next_holder": following} for node, held, following in rows]
+    (machine.folder / "info").write_text(
+        json.dumps(info, indent=2).replace("},", "}#").replace("\n", "").replace("#", "\n")
+    )
+    words = (
+        (machine.folder / "kiwi")
+        .read_text()
+        .replace('echo "kiwi $*"', f'echo "kiwi $*" >>{machine.folder}/log; sed -i "/$5/d" {machine.folder}/info; true')
+    )
+    (machine.folder / "kiwi").write_text(words)
+    assert machine.leave("# Users who are gone; bookings", "dave 10004") == 0
+    assert machine.log() == ["kiwi kill -u dave -w a-1", "kiwi kill -u dave -w a-3", "kiwi clean 10004"]

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,28 @@ def test_one_who_holds_nothing_is_not_asked(asked: list[Request], types: Callabl
     types("")
     assert cli.main(["kill", "-u", "alice"]) == OK
     assert [request.op for request in asked] == ["info", "kill"]
+
+
+def test_a_booking_for_later_is_not_waited_for(asked: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.time()
+    assert cli.main(["alloc", "-w", "lab-1", "-t", "60", "--at", "+1:00:00"]) == OK
+    (request,) = asked
+    assert request.at is not None
+    assert 3600 <= request.at - began < 3660
+    shown = capsys.readouterr().out
+    assert re.match(r"lab-1: booked from \S+ \S+ \S+ until ", shown)
+    assert "to cancel: kiwi kill -w lab-1" in shown
+
+
+def test_a_wrong_time_to_begin_asks_nobody(asked: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["alloc", "-w", "lab-1", "--at", "yesterday"]) == USAGE
+    assert "at: found 'yesterday'; needs a time that is to come, such as 18:00" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_what_was_cancelled_before_it_began_is_not_cleaned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bookings, "ask", lambda _: {"nodes": [{**NODE, "state": "free", "holder": None}]})
+    assert cli.main(["kill", "-w", "lab-1"]) == OK
+    assert capsys.readouterr().out == "lab-1: given back\n"

@@ -11,7 +11,7 @@ import pytest
 from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.seen import Report
 from kiwi.booking.store import Store
-from kiwi.common.errors import BusyError, UnreachableError
+from kiwi.common.errors import BusyError, UnreachableError, UsageError
 from kiwi.common.settings import Partition
 from kiwi.engines.base import User
 from kiwi.engines.booking import BookingEngine
@@ -128,3 +128,23 @@ def test_extend(lab: Lab) -> None:
 def test_a_dry_run_changes_nothing(lab: Lab) -> None:
     (node,) = lab.engine.allocate(["lab-3"], BOB, 60, dry_run=True)
     assert (node.holder, lab.newest()["generation"]) == ("bob", 41)
+
+
+def test_what_is_to_come_is_shown(lab: Lab) -> None:
+    for name in ("lab-1", "lab-2", "lab-3"):
+        lab.new_agent(name)
+    (node,) = lab.engine.allocate(["lab-3"], BOB, 60, at=lab.now + 5000)
+    assert (node.state, node.holder, node.next_holder) == ("free", None, "bob")
+    assert (node.next_start, node.next_until) == (round(lab.now + 5000, 3), round(lab.now + 5060, 3))
+    (node,) = lab.engine.allocate(["lab-3"], ALICE, 60)
+    assert (node.state, node.holder, node.next_holder) == ("booked", "alice", "bob")
+    lab.engine.release(["lab-3"], BOB)
+    assert [n.next_holder for n in lab.engine.nodes()] == [None, None, None]
+
+
+@pytest.mark.parametrize("ahead", [-61, 28 * 86400 + 60])
+def test_when_a_booking_may_begin(lab: Lab, ahead: float) -> None:
+    with pytest.raises(UsageError, match=r"^at: found '.*'; needs a time from now until"):
+        lab.engine.allocate(["lab-3"], BOB, 60, at=lab.now + ahead)
+    (node,) = lab.engine.allocate(["lab-3"], BOB, 60, at=lab.now - 30)
+    assert node.holder == "bob", "from now on"
