@@ -10,9 +10,9 @@ from kiwi.common.errors import OK
 from reconfigure.cli import tables
 from reconfigure.cli.common import Commands, Options, add, folder, print_json
 from reconfigure.cli.tables import Table
-from reconfigure.clusterdir import files
 from reconfigure.images import catalogue
 from reconfigure.site import data as site_data
+from reconfigure.site import written
 
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -29,8 +29,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 def image(options: Options) -> int:
     """List or bake images."""
     clusterdir = folder(options)
-    written = clusterdir.site.exists()
-    found = site_data.freeze(files.read_json(clusterdir.site)) if written else site_data.load(None)
+    found = written.read(clusterdir) if clusterdir.site.exists() else site_data.load(None)
     if options.action == "bake":
         print_json({"changed": catalogue.bake(clusterdir, found, options.name)})
         return OK

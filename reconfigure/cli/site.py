@@ -13,8 +13,9 @@ from reconfigure.cli.common import FORCE, SITE, Commands, Options, add, cluster,
 from reconfigure.cluster import inventory
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import paths, waiting_edit
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.images import catalogue
-from reconfigure.lifecycle import edits, setup, teardown, welcome
+from reconfigure.lifecycle import edits, mending, setup, teardown, welcome
 from reconfigure.providers import registry
 from reconfigure.site import data as site_data
 from reconfigure.ssh import client_config
@@ -78,7 +79,10 @@ def accept(options: Options) -> int:
     """Print the site data that can be applied now."""
     found = site_data.load(options.site)
     clusterdir = paths.of(found.cluster_name)
-    if not clusterdir.site.exists():  # written last: a first bin/up that was killed begins again
+    registry.provider(clusterdir, found.subnet).check()
+    if not mending.mend(clusterdir):  # written last: a first bin/up that was killed has no machines, and begins again
+        if not options.force:
+            _require_beginning(clusterdir)
         print_json(found.data)
         return OK
     accepted = edits.accept(Cluster(clusterdir, registry.provider), found, force=options.force)
@@ -86,6 +90,13 @@ def accept(options: Options) -> int:
     lines = [*accepted.lost, *(waiting_edit.sentences(accepted.waits))]
     print("".join(f"reconfigure: {line}\n" for line in lines), end="", file=sys.stderr)
     return BUSY if accepted.waits else OK
+
+
+def _require_beginning(clusterdir: ClusterDir) -> None:
+    """Raise BusyError if machines of a cluster run whose site data is lost: an edit may take any of them away."""
+    why = f"{clusterdir.site} and its copy {clusterdir.kept_site.name} are lost or broken; nothing was changed"
+    hint = "put the file back from a backup; --force applies the site data that is given, whoever has the nodes"
+    edits.require_none_runs(clusterdir, registry.provider, why, hint)
 
 
 def init(options: Options) -> int:
@@ -96,8 +107,11 @@ def init(options: Options) -> int:
         raise UsageError(f"cluster_name: {mismatch}")
     clusterdir = paths.of(found.cluster_name)
     registry.provider(clusterdir, found.subnet).check()
-    if clusterdir.site.exists() and not options.force:
+    known = mending.mend(clusterdir)
+    if known and not options.force:
         edits.require_free(Cluster(clusterdir, registry.provider), found)
+    elif not options.force:
+        _require_beginning(clusterdir)
     changed = setup.init(clusterdir, found)
     images = [image.data() for image in catalogue.images(clusterdir.root, found)]
     print_json({"changed": changed, "cluster": clusterdir.cluster, "home": str(clusterdir.path), "images": images})
@@ -110,8 +124,8 @@ def down(options: Options) -> int:
     if not clusterdir.path.exists():
         print(f"there is no cluster {clusterdir.cluster} in {clusterdir.root}; nothing to remove")
         return OK
-    if clusterdir.site.exists() and not options.force:
-        edits.require_nobody(Cluster(clusterdir, registry.provider))
+    if not options.force:
+        edits.require_nobody(clusterdir, registry.provider)
     teardown.down(clusterdir, registry.provider, options.all)
     kept = "" if options.all else f"; data and keys are kept in {clusterdir.path}"
     print(f"the cluster {clusterdir.cluster} is removed{kept}")

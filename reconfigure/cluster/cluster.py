@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconfigure.cluster import bookings
-from reconfigure.clusterdir import drains, files, lock
+from reconfigure.clusterdir import drains, lock
 from reconfigure.clusterdir import sizes as sizes_file
 from reconfigure.clusterdir.nodeset import load_nodeset, wished
 from reconfigure.clusterdir.paths import ClusterDir
@@ -16,7 +16,7 @@ from reconfigure.model.node import Node
 from reconfigure.planning import cooldown, sizes
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import Provider
-from reconfigure.site import data as site_data
+from reconfigure.site import written
 from reconfigure.slurm.controller import Controller
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
@@ -28,7 +28,7 @@ class Cluster:
 
     def __init__(self, clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider]) -> None:
         self.clusterdir = clusterdir
-        self.site = site_data.freeze(files.read_json(clusterdir.site))
+        self.site = written.read(clusterdir)
         self.nodeset: dict[str, Node] = load_nodeset(clusterdir.nodeset)
         self.provider = provider(clusterdir, self.site.subnet)
         self.terraform = Terraform(clusterdir.local, lock.environment(clusterdir))
@@ -50,7 +50,7 @@ class Cluster:
             tuple(self.provider.observe()),
             new=authority.unconfigured(self.clusterdir),
             identities=authority.identities(self.clusterdir),
-            written=self._written(),
+            written=frozenset(wished(self.clusterdir)),
             held=cooldown.held(cooldown.read(self.clusterdir), time.time()),
             drains=drains.read(self.clusterdir),
         )
@@ -75,9 +75,6 @@ class Cluster:
     def has_bookings(self) -> bool:
         """Whether there is a partition of nodes to book."""
         return any(node.role == "booking" for node in self.nodeset.values())
-
-    def _written(self) -> frozenset[str]:
-        return frozenset(wished(self.clusterdir))
 
     def slurm(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return those of the names that are Slurm's nodes."""

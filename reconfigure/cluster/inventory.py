@@ -16,8 +16,7 @@ from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.model.node import Node
 from reconfigure.planning.sizes import excluded
-from reconfigure.site import data as site_data
-from reconfigure.site import releases
+from reconfigure.site import releases, written
 from reconfigure.terraform.client import Terraform
 from reconfigure.terraform.events import Instance
 
@@ -102,10 +101,11 @@ def load(clusterdir: ClusterDir) -> Inventory:
     """Return the inventory of a cluster as it is now, without hosts if it does not exist yet."""
     if not clusterdir.nodeset.exists():
         return build(clusterdir, {}, {}, {}, {})
-    named = files.read_json(clusterdir.variables)["images"]
+    with files.expected(clusterdir.variables):
+        named = files.read_json(clusterdir.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
     state = Terraform(clusterdir.local, ours(os.environ)).instances()
-    nodeset, site = load_nodeset(clusterdir.nodeset), site_data.freeze(files.read_json(clusterdir.site))
+    nodeset, site = load_nodeset(clusterdir.nodeset), written.read(clusterdir)
     known = {name: releases.facts(name) for name in releases.known()}
     there = [node for name, node in nodeset.items() if name in state]
     facts = {node.name: known[releases.of_machine(clusterdir, node, site.data["images"])] for node in there}

@@ -15,7 +15,10 @@ from reconfigure.clusterdir.paths import ClusterDir
 def read(clusterdir: ClusterDir) -> dict[str, str]:
     """Return the reason of each noted drain, by node."""
     path = _path(clusterdir)
-    return dict(files.read_json(path)["nodes"]) if path.exists() else {}
+    if not path.exists():
+        return {}
+    with files.expected(path):
+        return dict(files.read_json(path)["nodes"])
 
 
 def note(clusterdir: ClusterDir, reasons: Mapping[str, str]) -> None:

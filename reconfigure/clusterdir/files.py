@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kiwi.common import files
 from kiwi.common.errors import KiwiError, UsageError
+
+MENDS = "bin/up mends it"
 
 
 def require_room(path: Path, needed: int) -> None:
@@ -42,3 +47,28 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{path} holds no JSON object")
     return found
+
+
+@contextmanager
+def expected(path: Path) -> Iterator[None]:
+    """Have a block read a file that bin/up can make anew.
+
+    Raise UsageError, with the file and what mends it, where it is lost, broken or holds something else.
+    """
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise UsageError(f"{path} is lost", hint=MENDS) from exc
+    except UsageError as exc:
+        raise UsageError(str(exc), hint=MENDS) from exc
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read: {exc.strerror}", hint=MENDS) from exc
+    except (LookupError, TypeError, AttributeError, ValueError) as exc:
+        raise UsageError(f"{path} does not hold what it should ({type(exc).__name__}: {exc})", hint=MENDS) from exc
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that is broken, so that it can be looked at; return where it is now."""
+    aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
+    path.replace(aside)
+    return aside

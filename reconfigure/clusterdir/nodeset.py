@@ -13,21 +13,29 @@ from reconfigure.model.node import Node, parse_node
 
 
 def load_nodeset(path: Path) -> dict[str, Node]:
-    """Return all nodes of nodeset.json by name. Raise UsageError for another version or a bad record."""
-    data = files.read_json(path)
-    if data.get("version") != 1:
-        raise UsageError(key=f"{path}: version", found=data.get("version"), needs="1")
-    return {name: parse_node(record) for name, record in data["nodes"].items()}
+    """Return all nodes of nodeset.json by name. Raise UsageError where it is lost or holds anything else."""
+    with files.expected(path):
+        data = files.read_json(path)
+        if data.get("version") != 1:
+            raise UsageError(key=f"{path}: version", found=data.get("version"), needs="1")
+        nodes = {name: parse_node(record) for name, record in data["nodes"].items()}
+        if "login" not in nodes:
+            raise UsageError(f"{path} has no login node")
+    return nodes
 
 
 def wished(clusterdir: ClusterDir) -> dict[str, Any]:
     """Return the nodes that Terraform is told shall exist, by name, with their records as it was told them.
 
     A file of an earlier release has no records: then they are empty.
+    Raise UsageError where the file is broken.
     """
-    found = files.read_json(clusterdir.names) if clusterdir.names.exists() else {"nodes": []}
-    known = found.get("nodeset", {})
-    return {name: known.get(name, {}) for name in found["nodes"]}
+    if not clusterdir.names.exists():
+        return {}
+    with files.expected(clusterdir.names):
+        found = files.read_json(clusterdir.names)
+        known = found.get("nodeset", {})
+        return {name: known.get(name, {}) for name in found["nodes"]}
 
 
 def wish(clusterdir: ClusterDir, names: Iterable[str], nodeset: Mapping[str, Node]) -> bool:

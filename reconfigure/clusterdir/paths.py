@@ -60,6 +60,16 @@ class ClusterDir:
         return self.path / "site.json"
 
     @property
+    def kept_site(self) -> Path:
+        """The copy of the site data (reconfigure/site/written.py)."""
+        return self.path / "kept.site.json"
+
+    @property
+    def queue(self) -> Path:
+        """The worker's queue (queue.py)."""
+        return self.path / "queue.sqlite"
+
+    @property
     def saved(self) -> Path:
         """Which Slurm wrote what slurmctld saved; outlives `down`, as that does."""
         return self.path / "data" / "slurm.json"
@@ -110,7 +120,7 @@ class ClusterDir:
 
     def require(self) -> ClusterDir:
         """Return itself. Raise UsageError if the cluster was never set up."""
-        if not self.nodeset.exists():
+        if not any(path.exists() for path in (self.nodeset, self.site, self.kept_site)):
             raise UsageError(f"there is no cluster '{self.cluster}' in {self.root}", hint="bin/up makes one")
         return self
 

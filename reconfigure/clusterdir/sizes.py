@@ -47,13 +47,14 @@ def read(clusterdir: ClusterDir) -> Sizes:
     path = _path(clusterdir)
     if not path.exists():
         return Sizes()
-    found, now = files.read_json(path), time.time()
-    return Sizes(
-        {name: Size(tuple(size["nodes"]), size["site"]) for name, size in found["partitions"].items()},
-        dict(found["leaving"]),
-        {name: tuple(nodes) for name, nodes in found["announced"].items()},
-        {name: until for name, until in found.get("kept", {}).items() if until is None or until > now},
-    )
+    with files.expected(path):
+        found, now = files.read_json(path), time.time()
+        return Sizes(
+            {name: Size(tuple(size["nodes"]), size["site"]) for name, size in found["partitions"].items()},
+            dict(found["leaving"]),
+            {name: tuple(nodes) for name, nodes in found["announced"].items()},
+            {name: until for name, until in found.get("kept", {}).items() if until is None or until > now},
+        )
 
 
 def write(clusterdir: ClusterDir, sizes: Sizes) -> bool:

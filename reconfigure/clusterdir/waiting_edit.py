@@ -23,7 +23,11 @@ WAITS = (
 
 def read(clusterdir: ClusterDir) -> dict[str, Any]:
     """Return the file; empty if there is none."""
-    return files.read_json(_path(clusterdir)) if _path(clusterdir).exists() else {}
+    if not (path := _path(clusterdir)).exists():
+        return {}
+    with files.expected(path):
+        found = files.read_json(path)
+        return {**found, "nodes": dict(found["nodes"]), "drained": list(found["drained"])}
 
 
 def note(clusterdir: ClusterDir, waits: Mapping[str, str], taken: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kiwi.common.errors import BusyError
+from kiwi.common.errors import BusyError, UsageError
 from reconfigure.clusterdir import files
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 
@@ -35,11 +36,17 @@ def alone(clusterdir: ClusterDir) -> Iterator[None]:
 def kind(clusterdir: ClusterDir) -> str:
     """Return the hash of what a worker started now would be: sources, environment, and whether it follows a spool."""
     digest = hashlib.sha256(os.path.realpath(sys.prefix).encode())
-    site = files.read_json(clusterdir.site) if clusterdir.site.exists() else {"partitions": []}
-    digest.update(b"slurm" if any(part["scheduler"] == "slurm" for part in site["partitions"]) else b"")
+    digest.update(b"slurm" if _has_slurm(clusterdir) else b"")
     for file in sorted(path for package in ("kiwi", "reconfigure") for path in (REPO / package).rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _has_slurm(clusterdir: ClusterDir) -> bool:
+    """Return whether there is a Slurm partition, as far as the site data can be read."""
+    with contextlib.suppress(UsageError), files.expected(clusterdir.site):
+        return any(part["scheduler"] == "slurm" for part in files.read_json(clusterdir.site)["partitions"])
+    return False
 
 
 def worker(clusterdir: ClusterDir) -> int | None:

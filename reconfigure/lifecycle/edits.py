@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kiwi.common import hostlist
-from kiwi.common.errors import BusyError, KiwiError
+from kiwi.common.errors import BusyError, KiwiError, UsageError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock, waiting_edit
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.lifecycle import setup
 from reconfigure.planning import edits
 from reconfigure.planning.observed import Observed
+from reconfigure.providers.base import Provider
 from reconfigure.site import data as site_data
 from reconfigure.site.data import Site
 from reconfigure.slurm.jobs import Job
@@ -71,8 +73,27 @@ def require_free(cluster: Cluster, site: Site) -> None:
         )
 
 
-def require_nobody(cluster: Cluster) -> None:
-    """Raise BusyError if anybody has a node of the cluster, or may have one. Asks no Terraform."""
+def require_nobody(clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider]) -> None:
+    """Raise BusyError if anybody has a node of a cluster, or may have one. Asks no Terraform.
+
+    Where a file of the folder is lost or broken nobody can be asked: then machines that run are somebody's.
+    """
+    try:
+        _require_nobody(Cluster(clusterdir, provider))
+    except UsageError as exc:
+        require_none_runs(clusterdir, provider, f"nothing was removed: {exc}")
+
+
+def require_none_runs(
+    clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider], why: str, hint: str = "or with --force"
+) -> None:
+    """Raise BusyError if machines of a cluster run; `why` says why it cannot be asked who has them."""
+    running = sorted({m.name for m in provider(clusterdir, "").observe() if m.state == "running"})
+    if running:
+        raise BusyError(f"{hostlist.fold(running)} run, and it cannot be asked who has them; {why}", hint=hint)
+
+
+def _require_nobody(cluster: Cluster) -> None:
     machines = Observed({}, tuple(cluster.provider.observe()))
     observed = cluster.ask(machines) if machines.runs("login") else machines
     jobs = _jobs(cluster, cluster.nodeset, observed)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kiwi.common import waiting
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import files, journal, lock
+from reconfigure.clusterdir import journal, lock
 from reconfigure.clusterdir import sizes as sizes_file
 from reconfigure.planning import edits, sizes
 from reconfigure.planning.observed import Observed
@@ -20,6 +20,7 @@ from reconfigure.planning.sizes import Change
 from reconfigure.rounds import resizing
 from reconfigure.rounds.resizing import Progress
 from reconfigure.site import data as site_data
+from reconfigure.site import written
 from reconfigure.site.data import Site
 
 OF_PARTITIONS = ("min_nodes", "warm", "schedule")  # what a resize takes of each partition of the site data
@@ -72,7 +73,7 @@ def begin(cluster: Cluster, counts: Mapping[str, int], site: Site) -> tuple[Chan
         changes, _ = propose(cluster, counts, cluster.observe(), site)
         before = sizes_file.read(cluster.clusterdir)
         sizes_file.write(cluster.clusterdir, sizes.noted(before, changes, site, time.time()))
-        files.write_json(cluster.clusterdir.site, site.data)
+        written.write(cluster.clusterdir, site.data)
         for change in changes:
             if change.up or change.down:
                 journal.write(cluster.clusterdir, "resize", [*change.up, *change.down], **_journaled(change))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import ipaddress
 import json
@@ -12,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from kiwi.common import hostlist
+from kiwi.common.errors import UsageError
 from reconfigure.clusterdir import files, lock, sizes
-from reconfigure.clusterdir.nodeset import wish, wished
+from reconfigure.clusterdir.nodeset import load_nodeset, wish, wished
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
 from reconfigure.lifecycle import name_files
 from reconfigure.model.node import Node, parse_node
 from reconfigure.planning.sizes import pruned
-from reconfigure.site import releases, user_ids
-from reconfigure.site import rules as site_rules
+from reconfigure.site import releases, user_ids, written
 from reconfigure.site.data import Site, SiteError
 from reconfigure.site.releases import Release
 from reconfigure.ssh import authority, client_config
@@ -58,7 +59,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
         users = [user.name for user in site.users]
         changes += [
             sizes.write(clusterdir, pruned(sizes.read(clusterdir), site)),
-            files.write_json(clusterdir.site, site.data),
+            written.write(clusterdir, site.data),
             site.has_slurm and files.write_json(clusterdir.saved, {"version": 1, "slurm": controller.slurm}),
             files.write(clusterdir.path / "ssh_config", client_config.control(clusterdir, nodeset, users)),
         ]
@@ -108,9 +109,10 @@ def _work_out(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
     """
     folder, source = clusterdir.path / "terraform" / "nodeset", REPO / "terraform" / "nodeset"
     if clusterdir.nodeset.exists() and not module_differs(source, folder):
-        written = folder / INPUT
-        if written.exists() and files.read_json(written) == json.loads(json.dumps(values)):
-            return dict(files.read_json(clusterdir.nodeset)["nodes"])
+        with contextlib.suppress(UsageError), files.expected(folder / INPUT):
+            if files.read_json(folder / INPUT) == json.loads(json.dumps(values)):
+                return {name: node.data() for name, node in load_nodeset(clusterdir.nodeset).items()}
+    clusterdir.run.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=clusterdir.run) as scratch:
         module = Path(scratch, "nodeset")
         copy_module(source, module)
@@ -118,6 +120,13 @@ def _work_out(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
         terraform = Terraform(module, lock.environment(clusterdir))
         terraform.init()
         return dict(terraform.outputs()["nodeset"])
+
+
+def write_nodes(clusterdir: ClusterDir, site: Site) -> None:
+    """Make nodeset.json anew from site data, under the lock: the same nodes have the same addresses."""
+    values = _input(site)
+    (clusterdir.path / "terraform" / "nodeset" / INPUT).unlink(missing_ok=True)
+    _write_nodeset(clusterdir, values, _work_out(clusterdir, values))
 
 
 def _write_nodeset(clusterdir: ClusterDir, values: dict[str, Any], nodes: dict[str, Any]) -> bool:
@@ -162,30 +171,37 @@ def _variables(clusterdir: ClusterDir, site: Site, nodeset: dict[str, Node]) -> 
     """Write Terraform's variables and make terraform/local ready."""
     values: dict[str, Any] = {
         "cluster": {"name": clusterdir.cluster, "home": str(clusterdir.path), "subnet": site.subnet},
-        "images": catalogue.current(clusterdir.root, site, _before(clusterdir).get("images", {})),
+        "images": catalogue.current(clusterdir.root, site, before(clusterdir).get("images", {})),
     }
     changes = [files.write_json(clusterdir.variables, values), wish(clusterdir, wished(clusterdir), nodeset)]
     Terraform(clusterdir.local, lock.environment(clusterdir)).init()
     return any(changes)
 
 
-def _before(clusterdir: ClusterDir) -> dict[str, Any]:
-    return files.read_json(clusterdir.variables) if clusterdir.variables.exists() else {}
+def before(clusterdir: ClusterDir) -> dict[str, Any]:
+    """Return Terraform's variables as they are written; empty where there are none yet. Raise UsageError if broken."""
+    if not clusterdir.variables.exists():
+        return {}
+    with files.expected(clusterdir.variables):
+        found = files.read_json(clusterdir.variables)
+        return {**found, "images": dict(found["images"])}
 
 
 def refresh_images(clusterdir: ClusterDir, site: Site) -> None:
     """Have new machines made from what has been baked since."""
-    before = _before(clusterdir)
+    found = before(clusterdir)
     files.write_json(
-        clusterdir.variables, {**before, "images": catalogue.current(clusterdir.root, site, before["images"])}
+        clusterdir.variables, {**found, "images": catalogue.current(clusterdir.root, site, found["images"])}
     )
 
 
 def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
     """Raise SiteError if a machine that is there would get another address."""
-    before = files.read_json(clusterdir.nodeset)["nodes"] if clusterdir.nodeset.exists() else {}
+    given = dict[str, str]()
+    with contextlib.suppress(UsageError):
+        given = {name: node.address for name, node in load_nodeset(clusterdir.nodeset).items()}
     state = Terraform(clusterdir.local, lock.environment(clusterdir)).instances()
-    moved = [n for n in state if n in before and n in nodeset and nodeset[n].address != before[n]["address"]]
+    moved = [n for n in state if n in nodeset and nodeset[n].address != given.get(n, nodeset[n].address)]
     if moved:
         raise SiteError(
             [
@@ -212,7 +228,14 @@ def _controller(clusterdir: ClusterDir, site: Site) -> Release:
 def _no_overlap(clusterdir: ClusterDir, site: Site) -> None:
     own = ipaddress.IPv4Network(site.subnet)
     for file in (clusterdir.root / "clusters").glob("*/site.json"):
-        other = site_rules.network(files.read_json(file).get("subnet"))
-        if file.parent.name != clusterdir.cluster and other is not None and own.overlaps(other):
-            needs = f"one that does not overlap {other} of the cluster {file.parent.name}, such as 10.77.0.0/16"
-            raise SiteError([f"subnet: found '{site.subnet}'; needs {needs}"])
+        name = file.parent.name
+        if name == clusterdir.cluster:
+            continue
+        with contextlib.suppress(UsageError):  # broken: that cluster's bridge, which is looked for, too, tells the rest
+            other = ipaddress.IPv4Network(written.read(ClusterDir(clusterdir.root, name)).subnet)
+            if own.overlaps(other):
+                break
+    else:
+        return
+    needs = f"one that does not overlap {other} of the cluster {name}, such as 10.77.0.0/16"
+    raise SiteError([f"subnet: found '{site.subnet}'; needs {needs}"])

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kiwi.common.errors import BusyError, KiwiError
-from reconfigure.clusterdir import files, lock, paths
+from reconfigure.clusterdir import lock, paths
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers.base import Provider
 from reconfigure.reports import textfile
 from reconfigure.site import data as site_data
+from reconfigure.site import written
 from reconfigure.slurm.controller import Controller
 from reconfigure.worker import supervisor
 
@@ -31,8 +32,12 @@ def down(clusterdir: ClusterDir, provider: Callable[[ClusterDir, str], Provider]
     Raises KiwiError, before any file is removed, where something of the folder is still mounted.
     """
     subnet = _subnet(clusterdir)
-    supervisor.stop(clusterdir)
-    textfile.remove(clusterdir)
+    other = provider(clusterdir, subnet).elsewhere()
+    supervisor.stop(clusterdir, unit=not other)
+    if other:
+        log.warning("the name %s is in use by the cluster in %s, which stays as it is", clusterdir.cluster, other)
+    else:
+        textfile.remove(clusterdir)
     with lock.locked(clusterdir, lock.WAIT):
         machines = provider(clusterdir, subnet)
         if any(machine.name == "login" and machine.state == "running" for machine in machines.observe()):
@@ -58,8 +63,10 @@ def _save_jobs(clusterdir: ClusterDir) -> None:
 
 def _subnet(clusterdir: ClusterDir) -> str:
     """Return the subnet that the cluster was made with, else the shipped one."""
-    if clusterdir.site.exists():
-        return str(files.read_json(clusterdir.site)["subnet"])
+    with contextlib.suppress(KiwiError):
+        return written.read(clusterdir).subnet
+    with contextlib.suppress(KiwiError):
+        return written.copy(clusterdir).subnet
     return str(site_data.read_yaml(paths.REPO / "group_vars" / "all.yml")["subnet"])
 
 

@@ -67,7 +67,10 @@ def waits(table: Table) -> bool:
 def read(clusterdir: ClusterDir) -> dict[str, Entry]:
     """Return the table; empty if there is none."""
     path = _path(clusterdir)
-    return {name: Entry(**entry) for name, entry in files.read_json(path)["nodes"].items()} if path.exists() else {}
+    if not path.exists():
+        return {}
+    with files.expected(path):
+        return {name: Entry(**entry) for name, entry in files.read_json(path)["nodes"].items()}
 
 
 def failed(clusterdir: ClusterDir, reasons: Mapping[str, str], now: float, *, permanent: bool) -> None:

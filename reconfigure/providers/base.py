@@ -41,6 +41,12 @@ class Provider(Protocol):
     def check(self) -> None:
         """Raise UsageError if machines cannot be here with this site data; change nothing."""
 
+    def elsewhere(self) -> str:
+        """Return what else of this name there is where its machines are, as a cluster of another root; "" if nothing.
+
+        What has the name in common with it, such as the worker's unit, is that cluster's. Change nothing.
+        """
+
     def prepare(self) -> tuple[str, ...]:
         """Make or mend what the machines of the cluster share, network and data, also while they run; return what."""
 

@@ -46,13 +46,21 @@ class LocalProvider:
     proc: Path = Path("/proc")
 
     def check(self) -> None:
-        """Raise UsageError if the subnet overlaps what this host reaches already; change nothing."""
-        source = paths.REPO / "terraform" / "local" / "network.sh"
-        env = {"PATH": PATH, "KIWI_CLUSTER": self.cluster, "KIWI_SUBNET": self.subnet}
+        """Raise UsageError if another KIWI_ROOT's cluster has the name, or this host reaches the subnet already."""
         try:
-            process.run(["bash", str(source), "check"], env=env)
+            self._checkout("check")
         except CommandError as exc:
             raise UsageError(exc.stderr.strip(), hint="nothing was changed") from exc
+
+    def elsewhere(self) -> str:
+        """Return the folder of another KIWI_ROOT's cluster that has this name on this host; "" if there is none."""
+        return self._checkout("owner").strip()
+
+    def _checkout(self, command: str) -> str:
+        """Have the script of this checkout look at the host, also where the cluster has none yet."""
+        source = paths.REPO / "terraform" / "local" / "network.sh"
+        values = {"KIWI_CLUSTER": self.cluster, "KIWI_SUBNET": self.subnet, "KIWI_HOST": str(self.root / "host")}
+        return process.run(["bash", str(source), command], env={"PATH": PATH, **values}).out
 
     def prepare(self) -> tuple[str, ...]:
         """Make or mend the data folders (owner and mode too), bridge, rules and the host's settings.

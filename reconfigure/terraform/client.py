@@ -92,10 +92,17 @@ class Terraform:
         return {name: value["value"] for name, value in found.items()}
 
     def instances(self) -> dict[str, Instance]:
-        """Return the machines in the state by node name; none if there is no state yet."""
-        if not self._state.exists():
+        """Return the machines in the state by node name, or in its copy where `mend` will take that; none at first.
+
+        Raise TerraformError where the state is broken and there is no copy.
+        """
+        source = self._kept if self._lost() and _resources(self._kept) is not None else self._state
+        if not source.exists():
             return {}
-        return terraform_events.instances(json.loads(self._run(argv("show", json=IsFlagged))))
+        if _resources(source) is None:
+            hint = "reconfigure sync --adopt writes the machines that run into a new one"
+            raise TerraformError(f"{source} is broken, and there is no copy of it", hint=hint)
+        return terraform_events.instances(json.loads(self._run(argv("show", source.name, json=IsFlagged))))
 
     def keep(self) -> None:
         """Copy the state: Terraform writes it in place, so a kill or a full disk may leave half of it.
@@ -111,9 +118,9 @@ class Terraform:
         Only under the lock. Where a person removed all machines through Terraform, the copy names machines that are
         gone, which are found dead.
         """
-        state, kept = _resources(self._state), _resources(self._kept)
-        if state or (state is not None and not kept) or (kept is None and not self._state.exists()):
+        if not self._lost():
             return False
+        state, kept = _resources(self._state), _resources(self._kept)
         what = "lost" if not self._state.exists() else "broken" if state is None else "empty"
         log.warning("%s is %s; taking %s", self._state, what, "none" if kept is None else self._kept.name)
         if kept is not None:
@@ -121,6 +128,11 @@ class Terraform:
         else:
             self._state.rename(self._state.with_name("broken.tfstate"))
         return True
+
+    def _lost(self) -> bool:
+        """Return whether the state is broken, or is lost or empty while there is a copy that is neither."""
+        state, kept = _resources(self._state), _resources(self._kept)
+        return not (state or (state is not None and not kept) or (kept is None and not self._state.exists()))
 
     def adopt(self, resources: Mapping[str, Mapping[str, Any]]) -> None:
         """Write the resource `machine` of nodes into the state, which has none of them. Only under the lock.

@@ -25,7 +25,7 @@ from reconfigure.cluster import reach
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, lock
 from reconfigure.clusterdir.paths import ClusterDir
-from reconfigure.clusterdir.queue import Queue
+from reconfigure.clusterdir.queue import Queue, opened
 from reconfigure.clusterdir.worker_pid import alone
 from reconfigure.model.request import Request
 from reconfigure.planning import cooldown, plan, repair
@@ -61,7 +61,7 @@ class Worker:
                 signal.signal(number, _stop)
             cluster = self._cluster()
             listener = self._listener(cluster) if cluster.has_slurm else None
-            queue = Queue(self._clusterdir.path / "queue.sqlite")
+            queue = opened(self._clusterdir)
             metrics = MetricsThread(self._clusterdir, self._cluster)
             if listener is not None:
                 listener.start()

@@ -15,7 +15,7 @@ from kiwi.common.errors import KiwiError, UsageError
 from kiwi.common.words import one_line
 from reconfigure.clusterdir import journal
 from reconfigure.clusterdir.paths import ClusterDir
-from reconfigure.clusterdir.queue import Queue
+from reconfigure.clusterdir.queue import Queue, opened
 from reconfigure.model.request import LONGEST, parse_request
 from reconfigure.slurm.controller import Controller
 
@@ -68,7 +68,7 @@ class Listener(threading.Thread):
     def _attempt(self) -> bool:
         """Try one session and return whether it was one; this thread must outlive a full disk and a broken pipe."""
         try:
-            with closing(Queue(self._clusterdir.path / "queue.sqlite")) as queue:
+            with closing(opened(self._clusterdir)) as queue:
                 return self._session(queue)
         except Exception as exc:
             log.error("listening: %s", exc, exc_info=not isinstance(exc, (OSError, sqlite3.Error, KiwiError)))

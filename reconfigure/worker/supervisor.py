@@ -18,7 +18,7 @@ PAUSE = 0.05  # seconds between two looks for the worker
 KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TZ")  # of whoever starts the worker
 
 
-def unit(clusterdir: ClusterDir) -> str:
+def unit_name(clusterdir: ClusterDir) -> str:
     """Return the name of the worker's systemd unit."""
     return f"kiwi-{clusterdir.cluster}-serve.service"
 
@@ -46,7 +46,15 @@ def unit_argv(clusterdir: ClusterDir, log: Path) -> list[str]:
     """Return the systemd-run call; machines and other children are not the unit's to kill."""
     properties = ["Restart=always", "RestartSec=1", "KillMode=process", f"StandardError=append:{log}"]
     options = [f"--property={p}" for p in properties] + [f"--setenv={k}={v}" for k, v in settings(clusterdir).items()]
-    return ["systemd-run", f"--unit={unit(clusterdir)}", "--collect", "--quiet", *options, "--", *command(clusterdir)]
+    return [
+        "systemd-run",
+        f"--unit={unit_name(clusterdir)}",
+        "--collect",
+        "--quiet",
+        *options,
+        "--",
+        *command(clusterdir),
+    ]
 
 
 def start(clusterdir: ClusterDir) -> bool:
@@ -64,7 +72,7 @@ def start(clusterdir: ClusterDir) -> bool:
     child: process.Child[str] | None = None  # systemd starts a worker that ended again
     if systemd():
         process.run(
-            ["systemctl", "stop", unit(clusterdir)], check=False
+            ["systemctl", "stop", unit_name(clusterdir)], check=False
         )  # one that was killed waits to be started again
         process.run(unit_argv(clusterdir, log))
     else:
@@ -81,10 +89,10 @@ def start(clusterdir: ClusterDir) -> bool:
     return True
 
 
-def stop(clusterdir: ClusterDir) -> bool:
-    """Stop the worker; return whether one ran."""
-    if systemd():
-        process.run(["systemctl", "stop", unit(clusterdir)], check=False)
+def stop(clusterdir: ClusterDir, *, unit: bool = True) -> bool:
+    """Stop the worker; return whether one ran. Without `unit` the unit of that name is another root's, and stays."""
+    if unit and systemd():
+        process.run(["systemctl", "stop", unit_name(clusterdir)], check=False)
     found = worker_pid.worker(clusterdir)
     for number in (signal.SIGTERM, signal.SIGKILL):
         pid = worker_pid.worker(clusterdir)

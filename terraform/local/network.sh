@@ -3,11 +3,13 @@
 #
 #   network.sh up        bridge, address, rules, the host's settings, and the machines' ends on the bridge; prints what it
 #                        made or mended, a line each; again: nothing changes
-#   network.sh down      takes all of it away; nothing to do where nothing is there
-#   network.sh check     whether `up` would be refused: the subnet overlaps what this host reaches
+#   network.sh down      takes all of it away; nothing to do where nothing is there, or it is another KIWI_ROOT's
+#   network.sh check     whether `up` would be refused: the name is in use by the cluster of another KIWI_ROOT, or the
+#                        subnet overlaps what this host reaches
+#   network.sh owner     prints the folder of another KIWI_ROOT's cluster that has this name, nothing if there is none
 #   network.sh bridge    prints the bridge's name
 #
-# Input comes in the environment: KIWI_CLUSTER; for up and down also KIWI_HOST
+# Input comes in the environment: KIWI_CLUSTER; for all but bridge also KIWI_HOST
 # (folder, see below), for check and up KIWI_SUBNET, and for up KIWI_GATEWAY (with prefix) and KIWI_HOME (its machines).
 #
 # Settings of the whole host are counted: KIWI_HOST/SETTING holds lines
@@ -15,7 +17,7 @@
 # uses it; the last one to go puts the original back, unless somebody else has
 # changed it since. A reboot has put it back already: then the file is void.
 # Clusters of another KIWI_ROOT are seen by their bridges, whose alias repeats
-# the originals.
+# the originals and ends with their KIWI_ROOT.
 set -euo pipefail
 shopt -s nullglob
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -102,7 +104,27 @@ note_originals() { # repeat them where clusters of another KIWI_ROOT look
     file=$(record_of "${item%=*}")
     [[ ! -e $file ]] || text+=" ${item%=*}=$(field "$file" original)"
   done
+  text+=" root=${KIWI_HOST%/host}"
+  ((${#text} < 256)) || text="${text% root=*} root=sha256:$(root_hash)" # the kernel takes no more
   echo "$text" >"/sys/class/net/$bridge/ifalias"
+}
+
+root_hash() { printf '%s' "${KIWI_HOST%/host}" | sha256sum | cut -c1-16; }
+
+# The bridge of a cluster whose folder is gone is nobody's.
+owner() {
+  local alias root
+  alias=$(cat "/sys/class/net/$bridge/ifalias" 2>/dev/null) || return 0
+  root=${alias##* root=}
+  [[ $root != "$alias" && $root != "${KIWI_HOST%/host}" && $root != "sha256:$(root_hash)" ]] || return 0
+  [[ $root == sha256:* ]] || { [[ -e $root/clusters/$cluster && ! $root -ef ${KIWI_HOST%/host} ]] || return 0; }
+  printf '%s\n' "$root/clusters/$cluster"
+}
+
+check_name() {
+  local other
+  other=$(owner)
+  [[ -z $other ]] || die "the name is in use by the cluster in $other; choose another cluster_name"
 }
 
 # --- bridge ------------------------------------------------------------------
@@ -214,6 +236,7 @@ up() {
   : "${KIWI_SUBNET:?}" "${KIWI_GATEWAY:?}"
   local item
   one_at_a_time
+  check_name
   check_routes
   for item in "${wanted[@]}"; do raise "$item"; done
   make_bridge
@@ -225,17 +248,20 @@ up() {
 down() {
   local item
   one_at_a_time
-  close_forward
-  nft delete table ip "$table" 2>/dev/null || true
-  [[ ! -e /sys/class/net/$bridge ]] || ip link delete dev "$bridge"
+  if [[ -z $(owner) ]]; then
+    close_forward
+    nft delete table ip "$table" 2>/dev/null || true
+    [[ ! -e /sys/class/net/$bridge ]] || ip link delete dev "$bridge"
+  fi
   for item in "${wanted[@]}"; do put_back "$item"; done
   rmdir --ignore-fail-on-non-empty "$KIWI_HOST"
 }
 
 case ${1:-} in
-  check) : "${KIWI_SUBNET:?}"; check_routes ;;
+  check) : "${KIWI_SUBNET:?}" "${KIWI_HOST:?}"; check_name; check_routes ;;
+  owner) : "${KIWI_HOST:?}"; owner ;;
   up) up ;;
   down) down ;;
   bridge) echo "$bridge" ;;
-  *) echo "usage: network.sh check|up|down|bridge" >&2; exit 2 ;;
+  *) echo "usage: network.sh check|up|down|owner|bridge" >&2; exit 2 ;;
 esac

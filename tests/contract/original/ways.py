@@ -121,6 +121,9 @@ class Provider:
         self.killed: set[str] = set()
         self.terraform: Any = None
 
+    def elsewhere(self) -> str:
+        return ""
+
     def prepare(self) -> tuple[str, ...]:
         return ()
 

@@ -24,6 +24,9 @@ class FakeProvider:
     def prepare(self) -> tuple[str, ...]:
         return ()
 
+    def elsewhere(self) -> str:
+        return ""
+
     def teardown(self) -> None: ...
 
     def observe(self) -> tuple[Machine, ...]:

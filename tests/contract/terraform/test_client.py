@@ -171,3 +171,25 @@ def test_the_driver_waits_for_longer_than_a_machine_does() -> None:
     script = (REPO / "terraform" / "local" / "machine.sh").read_text()
     (seconds,) = re.findall(r"(?m)^deadline=\$\{KIWI_DEADLINE:-([0-9]+)\}", script)
     assert int(seconds) + 15 <= terraform.MACHINE
+
+
+@pytest.mark.parametrize("how", ["half", "empty", "gone"])
+def test_a_broken_state_is_read_from_its_copy(root: Path, how: str) -> None:
+    """Who only looks got Terraform's raw words until the worker, or bin/up, had put the copy back."""
+    terraform = wish(root, "cpu-1")
+    terraform.plan(["cpu-1"])
+    terraform.apply(["cpu-1"])
+    before, state = terraform.instances(), root / "terraform.tfstate"
+    assert set(before) == {"cpu-1"}
+    if how == "gone":
+        state.unlink()
+    else:
+        state.write_text(state.read_text()[:40] if how == "half" else "")
+    assert terraform.instances() == before
+    assert how == "gone" or len(state.read_text()) <= 40, "who looks changes nothing"
+    (root / "kept.tfstate").unlink()
+    if how == "gone":
+        assert terraform.instances() == {}
+    else:
+        with pytest.raises(TerraformError, match=r"tfstate is broken, and there is no copy of it\n.*--adopt"):
+            terraform.instances()

@@ -249,3 +249,38 @@ def test_long_names_get_short_bridges_of_their_own(host: Host) -> None:
     }
     assert len(names) == 3
     assert all(len(name) <= 15 for name in names)
+
+
+def test_the_name_of_another_roots_cluster_is_refused_and_its_network_stays(host: Host) -> None:
+    """The bridge was taken over, and `down` of the other root cut the machines that ran on it."""
+    home = host.roots / "one" / "clusters" / "a"
+    home.mkdir(parents=True)
+    host.run("nft", FIREWALL)
+    host.up("a")
+    host.up("a")
+    before = host.state()
+    for command in ("check", "up"):
+        done = host.up("a", "10.60", "two", check=False, command=command)
+        assert done.code == 1
+        assert done.err == (
+            f"network of cluster a: the name is in use by the cluster in {home}; choose another cluster_name\n"
+        )
+    host.down("a", "two")
+    (host.roots / "link").symlink_to("one")
+    host.up("a", "10.50", "link", command="check")
+    (host.roots / "link").unlink()
+    assert host.state() == before
+    home.rmdir()
+    host.up("a", "10.60", "two")  # nobody's: its folder is gone
+    assert "10.60.0.1/16" in host.state()
+
+
+def test_a_root_with_a_long_path_is_told_apart_all_the_same(host: Host) -> None:
+    roots = [f"{'long-' * 45}{number}" for number in (1, 2)]
+    host.up("a", root=roots[0])
+    host.up("a", root=roots[0])
+    assert "the name is in use" in host.up("a", root=roots[1], check=False).err
+    host.down("a", roots[1])
+    assert "kw-a" in host.state()
+    host.down("a", roots[0])
+    assert "kw-a" not in host.state()

@@ -23,6 +23,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KIWI_ROOT", str(tmp_path))
     monkeypatch.delenv("KIWI_CLUSTER", raising=False)
     monkeypatch.setattr(LocalProvider, "check", lambda provider: None)  # this host may have a cluster there
+    monkeypatch.setattr(LocalProvider, "elsewhere", lambda provider: "")
     monkeypatch.setattr(LocalProvider, "teardown", lambda provider: None)  # its scripts change the host
     return tmp_path
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kiwi.common.errors import KiwiError
+from reconfigure.clusterdir import journal
 from reconfigure.clusterdir import queue as queues
-from reconfigure.clusterdir.queue import REMEMBER, Queue
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.clusterdir.queue import REMEMBER, Queue, opened, stored
 from reconfigure.model.request import Request
 
 
@@ -86,4 +89,66 @@ def test_of_many_finished_ones_the_last_are_remembered(path: Path, monkeypatch: 
         queue.put(request(f"{second}-1"), now=second)
         queue.finish(queue.waiting(), now=second)
     assert [queue.put(request(f"{second}-1")) for second in (3, 2, 1)] == [False, False, True]
+
+
+def spoil(path: Path, how: str) -> None:
+    """Break a queue in place, as a bad disk or a person does; or have it gone."""
+    if how == "removed":
+        path.unlink()
+    elif how == "half":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        path.write_bytes({"empty": b"", "text": b"x" * 8192, "zeros": bytes(8192)}[how])
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["before it is opened", "while it is open"])
+@pytest.mark.parametrize("how", ["removed", "empty", "text", "zeros", "half"])
+def test_a_broken_file_is_set_aside_and_a_new_one_begins(path: Path, how: str, is_open: bool) -> None:
+    """The worker failed in each round, also after the file was removed: its connection went on with what was gone."""
+    said: list[str] = []
+    queue = Queue(path, said.append)
+    queue.put(request("1-1"))
+    if not is_open:
+        queue.close()
+    spoil(path, how)
+    if not is_open:
+        queue = Queue(path, said.append)
+    assert ids(queue) == []
+    assert queue.put(request("2-2"))
+    assert ids(queue) == ["2-2"]
+    queue.finish(queue.waiting())
+    queue.close()
+    other = Queue(path)
+    assert not other.put(request("2-2"))
+    other.close()
+    aside = list(path.parent.glob("queue.sqlite.broken-*"))
+    assert len(aside) == len(said)
+    assert how in ("removed", "empty") or len(said) == 1
+
+
+def test_two_threads_set_a_broken_file_aside_once(path: Path) -> None:
+    said: list[str] = []
+    first, second = Queue(path, said.append), Queue(path, said.append)
+    spoil(path, "text")
+    assert first.put(request("1-1"))
+    assert ids(second) == ["1-1"]
+    assert len(said) == 1
+    first.close()
+    second.close()
+
+
+def test_who_only_looks_changes_nothing(tmp_path: Path) -> None:
+    clusterdir = ClusterDir(tmp_path, "kiwi")
+    clusterdir.path.mkdir(parents=True)
+    assert stored(clusterdir) == []
+    assert not clusterdir.queue.exists()
+    queue = opened(clusterdir)
+    queue.put(request("1-1"))
+    assert [found.id for found in stored(clusterdir)] == ["1-1"]
+    spoil(clusterdir.queue, "text")
+    with pytest.raises(KiwiError, match="cannot be read"):
+        stored(clusterdir)
+    assert clusterdir.queue.read_bytes() == b"x" * 8192
+    assert queue.waiting() == []
+    assert [event["event"] for event in journal.read(clusterdir)[0]] == ["mended"]
     queue.close()

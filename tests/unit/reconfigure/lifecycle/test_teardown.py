@@ -10,7 +10,12 @@ import pytest
 
 from kiwi.common.errors import BusyError
 from reconfigure.clusterdir import lock
+from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.lifecycle import teardown
+from reconfigure.providers import registry
+from reconfigure.providers.local import LocalProvider
+from reconfigure.reports import textfile
+from reconfigure.worker import supervisor
 
 
 def test_two_clusters_that_go_at_once_remove_an_image_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,3 +70,22 @@ def test_an_image_that_somebody_bakes_stays(tmp_path: Path, age: float, stays: b
     os.utime(part / "root" / "var", (time.time() - age, time.time() - age))
     teardown._images(tmp_path / "kiwi")
     assert part.exists() is stays
+
+
+@pytest.mark.parametrize("other", ["", "/other/clusters/kiwi"])
+def test_unit_and_metrics_of_another_root_with_the_same_name_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    clusterdir, ran, collected = ClusterDir(tmp_path, "kiwi"), list[list[str]](), tmp_path / "kiwi-kiwi.prom"
+    (clusterdir.path / "data").mkdir(parents=True)
+    collected.write_text("")
+    monkeypatch.setattr(textfile, "COLLECTOR", tmp_path)
+    monkeypatch.setattr(supervisor, "systemd", lambda: True)
+    monkeypatch.setattr(supervisor.process, "run", lambda argv, check: ran.append(argv))
+    monkeypatch.setattr(LocalProvider, "elsewhere", lambda provider: other)
+    monkeypatch.setattr(LocalProvider, "observe", lambda provider: ())
+    monkeypatch.setattr(LocalProvider, "teardown", lambda provider: None)
+    teardown.down(clusterdir, registry.provider, everything=False)
+    assert ran == ([] if other else [["systemctl", "stop", "kiwi-kiwi-serve.service"]])
+    assert collected.exists() == bool(other)
+    assert [path.name for path in clusterdir.path.iterdir()] == ["data"]
