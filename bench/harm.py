@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.whole import Cluster
-from reconfigure.clusterdir import journal, lock, worker_pid
+from reconfigure.clusterdir import journal, rivals, worker_pid
 from reconfigure.clusterdir.paths import ClusterDir
 
 LOOK = 0.005  # seconds between two looks for a victim
@@ -69,7 +69,7 @@ def victims(clusterdir: ClusterDir, kind: str, up: int | None) -> list[int]:
         return [pid] if pid else []
     if kind.startswith("up"):
         return tree(up)
-    return [pid for pid in {*lock.marked(clusterdir), *tree(up)} if any(word in name(pid) for word in PROGRAMS[kind])]
+    return [pid for pid in {*rivals.marked(clusterdir), *tree(up)} if any(word in name(pid) for word in PROGRAMS[kind])]
 
 
 def tree(pid: int | None) -> list[int]:
@@ -102,7 +102,7 @@ def kill(pid: int) -> str:
 
 def now(clusterdir: ClusterDir, up: int | None) -> str:
     """What goes on, from the processes that do it."""
-    names = [name(pid) for pid in {*lock.marked(clusterdir), *tree(up)}]
+    names = [name(pid) for pid in {*rivals.marked(clusterdir), *tree(up)}]
     for what, words in MOMENTS.items():
         if any(all(word in told for word in words) for told in names):
             return what

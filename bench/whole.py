@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from kiwi.common import process
 from kiwi.common.errors import KiwiError
-from reconfigure.clusterdir import lock, worker_pid
+from reconfigure.clusterdir import rivals, worker_pid
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.slurm.nodes import SHOW, SlurmNode, parse_nodes
 
@@ -68,7 +68,7 @@ def faults(cluster: Cluster) -> list[str]:
     machines = _machines(cluster.clusterdir)
     found = _same("Terraform", terraform(cluster.clusterdir), "machines", machines)
     found += _leftovers(clusterdir, machines)
-    found += [f"process {pid} still carries {lock.MARK}" for pid in lock.marked(clusterdir)]
+    found += [f"process {pid} still carries {rivals.MARK}" for pid in rivals.marked(clusterdir)]
     found += [] if worker_pid.worker(clusterdir) else ["no worker runs"]
     answer = ask(cluster)
     if answer is None:

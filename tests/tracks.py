@@ -52,6 +52,7 @@ TRACKS: dict[str, tuple[str, ...]] = {
     "c": (
         "test_35_users.py",
         "test_40_crash.py",
+        "test_44_batches.py",
         "test_46_guards.py",
         "test_47_failures.py",
         "test_48_edits.py",

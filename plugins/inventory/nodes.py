@@ -13,7 +13,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from reconfigure.cluster import inventory
-from reconfigure.clusterdir import paths
+from reconfigure.clusterdir import paths, rivals
 
 DOCUMENTATION = """
 name: nodes
@@ -42,7 +42,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         """Fill Ansible's inventory."""
         super().parse(inventory_, loader, path, cache)
         self._read_config_data(path)
-        found = inventory.load(paths.of(paths.default_cluster(os.environ)))
+        found = inventory.load(paths.of(paths.default_cluster(os.environ)), os.environ.get(rivals.BATCH, ""))
         for group in found.groups:
             inventory_.add_group(group)
         for name, variables in found.hosts.items():

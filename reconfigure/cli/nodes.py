@@ -14,7 +14,7 @@ from reconfigure.cli import tables
 from reconfigure.cli.common import DRY_RUN, FORCE, Commands, Options, add, print_json
 from reconfigure.cli.common import cluster as cluster_of
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import journal, lock
+from reconfigure.clusterdir import batches, journal, lock
 from reconfigure.lifecycle import edits, setup
 from reconfigure.planning import plan, repair
 from reconfigure.planning.actions import Do, Plan
@@ -98,6 +98,9 @@ def by_hand(options: Options) -> int:
         return plan.plan(cluster.nodeset, observed, wishes, by_hand=True, force=force)
 
     force = options.command == "suspend" and options.force
+    if batches.busy(cluster.clusterdir) & set(names) and not options.dry_run:
+        with lock.locked(cluster.clusterdir, lock.WAIT):  # a batch may have ended since
+            batches.drop(cluster.clusterdir, decide(cluster, cluster.observe()).of(Do.DROP))
     code = _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names)
     kept = sorted(cluster.persistent().intersection(names) - {"login"})
     if options.command == "suspend" and kept:
@@ -119,21 +122,26 @@ def _change(
 ) -> int:
     """Observe, decide, show; under the lock and carried out unless it is a dry run. `wished` must not wait.
 
+    Wait for batches that bring up some of the wished nodes, or any (none wished), before; for our own afterwards.
+
     `mend`: first make whole what the machines share on this host; without it nobody could ask them.
     """
     if dry_run:
         _show(decide(cluster, cluster.observe()), as_json)
         return OK
-    with tables.doing(cluster.clusterdir), lock.locked(cluster.clusterdir, lock.WAIT):
-        cluster.terraform.mend()
-        mended = _mend_host(cluster) if mend else ()
-        observed = cluster.observe()
-        todo = decide(cluster, observed)
-        _say_forced(cluster, todo)
-        outcome = Round(cluster, todo, observed).carry_out()
-        given_back = edits.give_back(cluster, observed) if give_back else []
-        if mend:
-            resizing.settle(cluster, observed)
+    with tables.doing(cluster.clusterdir):
+        with lock.locked_when_free(cluster.clusterdir, wished or None, lock.WAIT):
+            cluster.terraform.mend()
+            mended = _mend_host(cluster) if mend else ()
+            observed = cluster.observe()
+            todo = decide(cluster, observed)
+            _say_forced(cluster, todo)
+            outcome = Round(cluster, todo, observed).carry_out()
+            given_back = edits.give_back(cluster, observed) if give_back else []
+            settled = resizing.settle(cluster, observed) if mend else ()
+        outcome = outcome.complete()
+        for batch in settled:
+            batch.carry_out()
     if as_json:
         changed = outcome.changed or bool(mended) or bool(given_back)
         print_json({"changed": changed, "host": mended, **todo.data(), "failed": dict(outcome.failed)})

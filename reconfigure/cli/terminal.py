@@ -156,9 +156,13 @@ def _logs_above() -> Iterator[None]:
 
 
 def describe(clusterdir: ClusterDir, idle: str = "") -> str:
-    """Return step, nodes and elapsed seconds of what is done now; whose it is if it is another process's."""
-    now = progress.now(clusterdir)
-    if now is None:
+    """Return step, nodes and elapsed seconds of what is done now; whose it is if it is another process's.
+
+    What this process does comes first, its batch among it.
+    """
+    found = sorted(progress.all_of(clusterdir), key=lambda said: said["pid"] != os.getpid())
+    if not found:
         return idle or "looking at the cluster"
+    now = found[0]
     whose = "" if now["pid"] == os.getpid() else f"waiting for process {now['pid']}: "
     return f"{whose}{now['step']} of {hostlist.fold(now['nodes'])}, {time.time() - now['since']:.0f} s"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconfigure.cluster import bookings
-from reconfigure.clusterdir import drains, lock
+from reconfigure.clusterdir import batches, drains, rivals
 from reconfigure.clusterdir import sizes as sizes_file
 from reconfigure.clusterdir.nodeset import load_nodeset, wished
 from reconfigure.clusterdir.paths import ClusterDir
@@ -31,7 +31,7 @@ class Cluster:
         self.site = written.read(clusterdir)
         self.nodeset: dict[str, Node] = load_nodeset(clusterdir.nodeset)
         self.provider = provider(clusterdir, self.site.subnet)
-        self.terraform = Terraform(clusterdir.local, lock.environment(clusterdir))
+        self.terraform = Terraform(clusterdir.local, rivals.environment(clusterdir))
         self.controller = Controller(clusterdir, self.nodeset["login"])
 
     @property
@@ -45,6 +45,7 @@ class Cluster:
 
     def observe(self) -> Observed:
         """Observe Terraform's state, the machines and, if the login node runs, Slurm's nodes and the bookings."""
+        busy = batches.busy(self.clusterdir)  # first: of one that ends meanwhile, the rest may be seen from before
         found = Observed(
             self.terraform.instances(),
             tuple(self.provider.observe()),
@@ -53,6 +54,7 @@ class Cluster:
             written=frozenset(wished(self.clusterdir)),
             held=cooldown.held(cooldown.read(self.clusterdir), time.time()),
             drains=drains.read(self.clusterdir),
+            busy=busy,
         )
         return self.ask(found) if found.healthy("login") else found
 

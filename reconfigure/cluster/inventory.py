@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from reconfigure.clusterdir import files, sizes, ssh_options
+from reconfigure.clusterdir import batches, files, sizes, ssh_options
 from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.nodeset import load_nodeset
 from reconfigure.clusterdir.paths import REPO, ClusterDir
@@ -97,16 +97,32 @@ def _variables(clusterdir: ClusterDir, node: Node, instance: Instance, facts: Ma
     }
 
 
-def load(clusterdir: ClusterDir) -> Inventory:
-    """Return the inventory of a cluster as it is now, without hosts if it does not exist yet."""
+def load(clusterdir: ClusterDir, batch: str = "") -> Inventory:
+    """Return the inventory of a cluster as a batch began with it, or ("") as it is now; no hosts if there is none yet.
+
+    Nodes that a batch brings up at this moment are in that one's inventory alone.
+    """
     if not clusterdir.nodeset.exists():
         return build(clusterdir, {}, {}, {}, {})
     with files.expected(clusterdir.variables):
         named = files.read_json(clusterdir.variables)["images"]
     baked = {name: image for name, image in named.items() if (Path(image["path"]) / "image.json").exists()}
-    state = Terraform(clusterdir.local, ours(os.environ)).instances()
+    state = _state(clusterdir, batch)
     nodeset, site = load_nodeset(clusterdir.nodeset), written.read(clusterdir)
     known = {name: releases.facts(name) for name in releases.known()}
     there = [node for name, node in nodeset.items() if name in state]
     facts = {node.name: known[releases.of_machine(clusterdir, node, site.data["images"])] for node in there}
     return build(clusterdir, nodeset, state, baked, facts, excluded(site, sizes.read(clusterdir)))
+
+
+def _state(clusterdir: ClusterDir, batch: str) -> Mapping[str, Instance]:
+    """Return Terraform's state, but nodes that are busy; of a batch the one that it began with.
+
+    A later change may be writing the state file in this moment.
+    """
+    path = clusterdir.batches / batch / batches.INSTANCES
+    if batch and path.exists():
+        return {name: Instance(**values) for name, values in files.read_json(path).items()}
+    busy = batches.busy(clusterdir)
+    state = Terraform(clusterdir.local, ours(os.environ)).instances()
+    return {name: instance for name, instance in state.items() if name not in busy}

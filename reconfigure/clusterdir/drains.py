@@ -6,9 +6,10 @@ CLUSTERDIR/drains.json: {"version": 1, "nodes": {NODE: reason}}; there is none w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from reconfigure.clusterdir import files
+from reconfigure.clusterdir import files, lock
 from reconfigure.clusterdir.paths import ClusterDir
 
 
@@ -24,14 +25,22 @@ def read(clusterdir: ClusterDir) -> dict[str, str]:
 def note(clusterdir: ClusterDir, reasons: Mapping[str, str]) -> None:
     """Note drains, in place of older ones of the same nodes. Raise OSError if they cannot be written."""
     if reasons:
-        _write(clusterdir, {**read(clusterdir), **reasons})
+        with _alone(clusterdir):
+            _write(clusterdir, {**read(clusterdir), **reasons})
 
 
 def forget(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Take away the notes of nodes that are drained again."""
-    noted, gone = read(clusterdir), set(names)
-    if gone & noted.keys():
-        _write(clusterdir, {name: why for name, why in noted.items() if name not in gone})
+    gone = set(names)
+    if not gone & read(clusterdir).keys():
+        return
+    with _alone(clusterdir):
+        _write(clusterdir, {name: why for name, why in read(clusterdir).items() if name not in gone})
+
+
+def _alone(clusterdir: ClusterDir) -> AbstractContextManager[None]:
+    """Return a context in which nobody else changes the notes: batches do so outside the cluster's lock."""
+    return lock.hold(clusterdir.run / "drains.lock", lock.WAIT)
 
 
 def _write(clusterdir: ClusterDir, reasons: Mapping[str, str]) -> None:

@@ -1,36 +1,30 @@
-"""One change at a time: the lock of a cluster, and the end of rivals.
+"""One change at a time: the lock of a cluster.
 
-Terraform and ansible-runner close inherited descriptors, so a child of a
-driver that was killed with -9 would go on without holding the lock. Every
-child of a change therefore carries KIWI_LOCK=<its folder> in its environment, and
-whoever takes the lock first ends what still carries it.
+Under it a cluster is observed, and machines are made and removed. What takes long (a machine that boots, a playbook)
+goes on outside of it, for nodes that a batch has claimed (batches.py). Whoever takes the lock first ends what
+killed runs left (rivals.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kiwi.common import process
+from kiwi.common import hostlist, waiting
 from kiwi.common.errors import BusyError
-from reconfigure.clusterdir.environment import ours
+from reconfigure.clusterdir import batches, rivals
 from reconfigure.clusterdir.paths import ClusterDir
 
 log = logging.getLogger(__name__)
-MARK = "KIWI_LOCK"
 WAIT = 120.0  # seconds that a person's command waits for another change
-INTERRUPT_GRACE = 15.0  # seconds that Terraform has to save its state
-TERM_GRACE = 3.0
-KILL_GRACE = 10.0
+PAUSE = 0.1  # seconds between two looks
 
 
 @contextmanager
@@ -40,15 +34,43 @@ def locked(clusterdir: ClusterDir, wait: float | None) -> Iterator[None]:
     Raises BusyError, naming the holder, where it stays taken.
     """
     with hold(clusterdir.path / "lock", wait):
-        end_rivals(clusterdir)
+        rivals.end_left(clusterdir)
+        batches.sweep(clusterdir)
         try:
             yield
         except BaseException:  # our own children must not go on without the lock
             try:
-                end_rivals(clusterdir)
+                rivals.end_left(clusterdir)
             except BusyError as exc:  # what went wrong first is what is told
                 log.error("%s", exc)
             raise
+
+
+@contextmanager
+def locked_when_free(clusterdir: ClusterDir, names: Collection[str] | None, wait: float) -> Iterator[None]:
+    """Hold the lock when no batch brings up one of these nodes; wait at most `wait` seconds.
+
+    `names` is None: when the batches have ended that go on now, whatever begins meanwhile. Raise BusyError where they
+    do not end, or the lock is taken.
+    """
+    until, before = time.monotonic() + wait, set(batches.live(clusterdir))
+
+    def taken() -> frozenset[str]:
+        if names is None and before.isdisjoint(batches.live(clusterdir)):
+            return frozenset()
+        found = batches.busy(clusterdir)
+        return found if names is None else found & set(names)
+
+    while True:
+        found = waiting.until(taken, until - time.monotonic(), done=lambda found: not found, pause=PAUSE)
+        if found:
+            raise BusyError(
+                f"{hostlist.fold(found)}: being brought up", hint="wait for it (reconfigure status), and try again"
+            )
+        with locked(clusterdir, max(0.0, until - time.monotonic())):
+            if not taken():
+                yield
+                return
 
 
 @contextmanager
@@ -79,7 +101,7 @@ def _take(path: Path, wait: float | None) -> int:
             logged = True
             log.info("waiting for %s", _holder(number))
         os.close(number)
-        time.sleep(0.1)
+        time.sleep(PAUSE)
 
 
 def _try(number: int) -> bool:
@@ -104,121 +126,3 @@ def _holder(number: int) -> str:
         return f"process {data['pid']} (`{data['command']}`, since {since})"
     except (ValueError, KeyError, TypeError):
         return "another process"
-
-
-def environment(clusterdir: ClusterDir) -> dict[str, str]:
-    """Return the environment for children of a change: ours, with the mark."""
-    return {**ours(os.environ), MARK: str(clusterdir.path)}
-
-
-def end_rivals(clusterdir: ClusterDir) -> None:
-    """End every process of ours that carries the mark of this cluster, until none is found.
-
-    Raise BusyError if one is still there KILL_GRACE seconds after KILL (signal(7): it hangs in the kernel).
-    """
-    rounds = ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERM_GRACE), (signal.SIGKILL, TERM_GRACE))
-    for number, grace in rounds:
-        if not (rivals := marked(clusterdir)):
-            return
-        log.warning("ending what a killed run left: %s", ", ".join(f"{p} ({_name(p)})" for p in rivals))
-        _end(clusterdir, number, grace)
-    until = time.monotonic() + KILL_GRACE
-    while rivals := marked(clusterdir):
-        if time.monotonic() > until:
-            left = ", ".join(f"{pid} ({_name(pid)})" for pid in rivals)
-            raise BusyError(f"what a killed run left does not end: {left}", hint="end it, or reboot this host")
-        _signal(clusterdir, rivals, signal.SIGKILL)
-        time.sleep(0.05)
-
-
-def _end(clusterdir: ClusterDir, number: signal.Signals, grace: float) -> None:
-    """Signal every rival once, also those that are born meanwhile; wait until none is left."""
-    until = time.monotonic() + grace
-    signalled: set[int] = set()
-    while (rivals := marked(clusterdir)) and time.monotonic() < until:
-        targets = set(_first(rivals, number)) - signalled
-        _signal(clusterdir, targets, number)
-        signalled |= targets
-        time.sleep(0.05)
-
-
-def _first(rivals: list[int], number: signal.Signals) -> list[int]:
-    """Return whom to signal: an interrupt goes to Terraform alone as long as it runs.
-
-    Its children (a machine being made) must end by themselves, so that the
-    state knows of them.
-    """
-    terraforms = [p for p in rivals if "terraform" in _name(p) or _name(p) == "tofu"]
-    return terraforms if number == signal.SIGINT and terraforms else rivals
-
-
-def _signal(clusterdir: ClusterDir, pids: Iterable[int], number: signal.Signals) -> None:
-    """Signal processes by pidfd (pidfd_open(2)): a number that another process got meanwhile is left alone."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError), _pidfd(pid) as descriptor:
-            if _is_marked(clusterdir, Path(f"/proc/{pid}")):
-                signal.pidfd_send_signal(descriptor, signal.SIGTERM if process.ignores(pid, number) else number)
-
-
-@contextmanager
-def _pidfd(pid: int) -> Iterator[int]:
-    descriptor = os.pidfd_open(pid)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def marked(clusterdir: ClusterDir) -> list[int]:
-    """Return the processes of ours with the mark of this cluster, except this one and its ancestors."""
-    own = _ancestors()
-    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) not in own]
-    return [int(entry.name) for entry in entries if not _idle_ssh(entry) and _is_marked(clusterdir, entry)]
-
-
-def _is_marked(clusterdir: ClusterDir, entry: Path) -> bool:
-    """Return whether a process has the mark, and is of this user and this PID namespace.
-
-    Any user may put the mark into an environment. A process of a container on this host is
-    another control host's, where the same path is another folder.
-    """
-    if f"{MARK}={clusterdir.path}".encode() not in _read(entry / "environ").split(b"\0"):
-        return False
-    try:
-        return entry.stat().st_uid == os.geteuid() and _namespace(entry) == _namespace(Path("/proc/self"))
-    except OSError:
-        return False
-
-
-def _namespace(entry: Path) -> str:
-    """Return the PID namespace of a process (pid_namespaces(7)), "" where the process is gone."""
-    try:
-        return os.readlink(entry / "ns/pid")
-    except OSError:
-        return ""
-
-
-def _idle_ssh(entry: Path) -> bool:
-    """Return whether it is one of Ansible's shared SSH connections: they outlive it and do nothing by themselves."""
-    return _read(entry / "cmdline").startswith(b"ssh: ")
-
-
-def _ancestors() -> set[int]:
-    found, pid = set(), os.getpid()
-    while pid > 0 and pid not in found:
-        found.add(pid)
-        stat = _read(Path(f"/proc/{pid}/stat"))
-        pid = int(stat.rpartition(b")")[2].split()[1]) if stat else 0
-    return found
-
-
-def _name(pid: int) -> str:
-    arguments = _read(Path(f"/proc/{pid}/cmdline")).split(b"\0")
-    return " ".join(a.decode(errors="replace").rpartition("/")[2] for a in arguments[:3])
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

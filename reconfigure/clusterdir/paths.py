@@ -110,6 +110,16 @@ class ClusterDir:
         return self.run / "doing.json"
 
     @property
+    def batches(self) -> Path:
+        """A folder for each batch under way (batches.py)."""
+        return self.run / "batches"
+
+    @property
+    def node_locks(self) -> Path:
+        """The locks of nodes that batches hold."""
+        return self.run / "nodes"
+
+    @property
     def metrics(self) -> Path:
         """kiwi.prom and the counters behind it."""
         return self.path / "metrics"

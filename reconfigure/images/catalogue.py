@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kiwi.common.errors import KiwiError, UsageError
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import batches, journal, lock
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.rounds import playbook
 from reconfigure.site import releases
@@ -130,7 +130,11 @@ def bake(clusterdir: ClusterDir, site: Site, name: str) -> bool:
 
 
 def _bake(clusterdir: ClusterDir, site: Site, image: Image) -> None:
-    run = playbook.run(clusterdir, "image.yml", {**site.data, "image": image.name})
+    claim = batches.claim(clusterdir, journal.new_round(), ())  # its children are not a killed run's
+    try:
+        run = playbook.run(claim, "image.yml", {**site.data, "image": image.name})
+    finally:
+        claim.close()
     if run.failed or not (Path(image.path) / "image.json").exists():
         why = "; ".join(run.failed.values()) or "no image.json was written"
         raise KiwiError(f"baking {image.name} failed: {why}")

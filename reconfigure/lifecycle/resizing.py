@@ -127,6 +127,8 @@ def follow(
         with lock.locked(now.clusterdir, lock.WAIT):
             found = resizing.advance(now, [name for name in up if name not in failed])
         failed.update(found.failed)
+        if found.batch:
+            failed.update(found.batch.carry_out())
         found = replace(found, failed=failed)
         show(found)
         return found

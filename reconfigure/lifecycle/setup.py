@@ -14,7 +14,7 @@ from typing import Any
 
 from kiwi.common import hostlist
 from kiwi.common.errors import UsageError
-from reconfigure.clusterdir import files, lock, sizes
+from reconfigure.clusterdir import files, lock, rivals, sizes
 from reconfigure.clusterdir.nodeset import load_nodeset, wish, wished
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.images import catalogue
@@ -44,7 +44,7 @@ def init(clusterdir: ClusterDir, site: Site) -> bool:
     controller = check(clusterdir, site)
     with lock.locked(clusterdir, lock.WAIT):
         _layout(clusterdir)
-        Terraform(clusterdir.local, lock.environment(clusterdir)).mend()
+        Terraform(clusterdir.local, rivals.environment(clusterdir)).mend()
         values = _input(site)
         nodes = _work_out(clusterdir, values)
         nodeset = {name: parse_node(record) for name, record in nodes.items()}
@@ -117,7 +117,7 @@ def _work_out(clusterdir: ClusterDir, values: dict[str, Any]) -> dict[str, Any]:
         module = Path(scratch, "nodeset")
         copy_module(source, module)
         files.write_json(module / INPUT, values)
-        terraform = Terraform(module, lock.environment(clusterdir))
+        terraform = Terraform(module, rivals.environment(clusterdir))
         terraform.init()
         return dict(terraform.outputs()["nodeset"])
 
@@ -174,7 +174,7 @@ def _variables(clusterdir: ClusterDir, site: Site, nodeset: dict[str, Node]) -> 
         "images": catalogue.current(clusterdir.root, site, before(clusterdir).get("images", {})),
     }
     changes = [files.write_json(clusterdir.variables, values), wish(clusterdir, wished(clusterdir), nodeset)]
-    Terraform(clusterdir.local, lock.environment(clusterdir)).init()
+    Terraform(clusterdir.local, rivals.environment(clusterdir)).init()
     return any(changes)
 
 
@@ -200,7 +200,7 @@ def _same_addresses(clusterdir: ClusterDir, nodeset: dict[str, Node]) -> None:
     given = dict[str, str]()
     with contextlib.suppress(UsageError):
         given = {name: node.address for name, node in load_nodeset(clusterdir.nodeset).items()}
-    state = Terraform(clusterdir.local, lock.environment(clusterdir)).instances()
+    state = Terraform(clusterdir.local, rivals.environment(clusterdir)).instances()
     moved = [n for n in state if n in nodeset and nodeset[n].address != given.get(n, nodeset[n].address)]
     if moved:
         raise SiteError(

@@ -7,8 +7,8 @@ each other: `check` says what that means, and refuses a plan that does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -40,13 +40,16 @@ class Do(Enum):
     REGISTER = "register"
     REFUSE = "refused"  # a wish is not followed; nothing is done
     WAIT = "waits"  # a wish cannot be followed yet: who has to agree does not answer; nothing is done
+    QUEUE = "queued"  # a wish waits until the batch that brings the node up has ended; nothing is done
+    DROP = "dropped"  # that batch is told to let the node go, where it still waits for its machine
     FORCE = "forced"  # a person had it done although this is lost by it
 
 
 MADE = (Do.CREATE, Do.REPLACE)
 BROUGHT = (*MADE, Do.CONFIGURE, Do.REGISTER)
-_SAID = (Do.REFUSE, Do.WAIT, Do.FORCE)
-_NOT_TOUCHING = (Do.FORGET, *_SAID)
+_SAID = (Do.REFUSE, Do.WAIT, Do.FORCE, Do.QUEUE)
+OF_BUSY = (Do.REFUSE, Do.QUEUE, Do.DROP)  # all that may be said of a node that a batch brings up
+_NOT_TOUCHING = (Do.FORGET, Do.DROP, *_SAID)
 _APART = (  # of each group a node has one at the most
     (Do.CREATE, Do.REPLACE, Do.DESTROY),
     (Do.DESTROY, Do.CONFIGURE),
@@ -114,6 +117,10 @@ class Plan:
     def changes(self) -> bool:
         """Whether there is anything to do at all."""
         return self.rewrite or any(action.do not in _SAID for action in self.actions)
+
+    def only(self, names: Collection[str]) -> Plan:
+        """Return the part of it that is about some nodes."""
+        return replace(self, actions=tuple(action for action in self.actions if action.node in names))
 
     def data(self) -> dict[str, Any]:
         """Return the plan as plain JSON."""

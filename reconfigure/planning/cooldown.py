@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reconfigure.clusterdir import files
+from reconfigure.clusterdir import files, lock
 from reconfigure.clusterdir.paths import ClusterDir
 
 FIRST, LONGEST = 60.0, 600.0  # seconds that a node is left alone
@@ -75,23 +76,32 @@ def read(clusterdir: ClusterDir) -> dict[str, Entry]:
 
 def failed(clusterdir: ClusterDir, reasons: Mapping[str, str], now: float, *, permanent: bool) -> None:
     """Note failures."""
-    table = read(clusterdir)
-    _write(clusterdir, table | {n: after(table.get(n), why, now, permanent=permanent) for n, why in reasons.items()})
+    with _alone(clusterdir):
+        table = read(clusterdir)
+        new = {n: after(table.get(n), why, now, permanent=permanent) for n, why in reasons.items()}
+        _write(clusterdir, table | new)
 
 
 def well(clusterdir: ClusterDir, names: Iterable[str]) -> None:
     """Forget the failures of nodes that came up."""
-    table, gone = read(clusterdir), set(names)
-    if gone & table.keys():
-        _write(clusterdir, {name: entry for name, entry in table.items() if name not in gone})
+    with _alone(clusterdir):
+        table, gone = read(clusterdir), set(names)
+        if gone & table.keys():
+            _write(clusterdir, {name: entry for name, entry in table.items() if name not in gone})
 
 
 def freed(clusterdir: ClusterDir, now: float) -> None:
     """Note that the nodes whose time is over were given back; their failures still count."""
-    table = read(clusterdir)
-    over = {name: Entry(e.failures, e.failed, 0.0, e.reason) for name, e in table.items() if 0 < e.until <= now}
-    if over:
-        _write(clusterdir, table | over)
+    with _alone(clusterdir):
+        table = read(clusterdir)
+        over = {name: Entry(e.failures, e.failed, 0.0, e.reason) for name, e in table.items() if 0 < e.until <= now}
+        if over:
+            _write(clusterdir, table | over)
+
+
+def _alone(clusterdir: ClusterDir) -> AbstractContextManager[None]:
+    """Return a context in which nobody else changes the table: batches do so outside the cluster's lock."""
+    return lock.hold(clusterdir.run / "cooldown.lock", lock.WAIT)
 
 
 def _path(clusterdir: ClusterDir) -> Path:

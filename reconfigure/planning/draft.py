@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from reconfigure.model.node import Node
 from reconfigure.planning import cooldown, guard
-from reconfigure.planning.actions import MADE, Action, Do, Plan, check
+from reconfigure.planning.actions import MADE, OF_BUSY, Action, Do, Plan, check
 from reconfigure.planning.guard import Stop
 from reconfigure.planning.observed import Observed
 from reconfigure.slurm.nodes import SLURM_USER, Power, SlurmNode
@@ -37,7 +37,9 @@ class Draft:
         self._actions: dict[tuple[str, Do, str], Action] = {}
 
     def add(self, name: str, do: Do, why: str, instance: str = "") -> None:
-        """Decide to do something with a node."""
+        """Decide to do something with a node, unless a batch brings it up."""
+        if name in self.observed.busy and do not in OF_BUSY:
+            return
         self._actions.setdefault((name, do, instance), Action(name, do, why, instance))
 
     def make(self, name: str, why: str) -> None:

@@ -22,6 +22,8 @@ class Observed:
     failed and are left alone, with the reason. `bookings` are nodes that somebody
     holds, with a sentence that says who and until when (None: not asked, or no answer).
     `drains` are drains of persons that a killed driver may have had Slurm forget, with the reason.
+    `busy` are nodes that a batch brings up at this moment: what else is seen of them is not final, and nothing is
+    decided about them.
     """
 
     state: Mapping[str, Instance]
@@ -35,6 +37,7 @@ class Observed:
     held: Mapping[str, str] = field(default_factory=dict)
     bookings: Mapping[str, str] | None = None
     drains: Mapping[str, str] = field(default_factory=dict)
+    busy: frozenset[str] = frozenset()
 
     def healthy(self, name: str) -> bool:
         """Return whether a node is in Terraform's state, whole, and its machine runs."""

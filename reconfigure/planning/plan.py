@@ -19,6 +19,8 @@ from reconfigure.slurm.nodes import Power
 ASKED = "Slurm asked for it"
 AWAITED = "Slurm is powering it up, and it is not there"
 UNDONE = (Do.REFUSE, Do.WAIT)  # a wish that is not followed, or not yet
+BUSY = "it is being brought up"
+REMOVED = ("suspend", "resume_fail")
 NO_LOGIN = "the login node does not run; bin/up brings it back"
 
 
@@ -41,7 +43,9 @@ def plan(
     """
     draft = Draft(nodeset, observed, force=force)
     for name, kind in sorted(wishes.items()):
-        if name in nodeset:
+        if name in observed.busy:
+            _queue(draft, name, kind, by_hand)
+        elif name in nodeset:
             _RULES[kind](draft, name, kind, by_hand)
         else:
             draft.add(name, Do.REFUSE, f"unknown node; nodes are {hostlist.fold(nodeset)}")
@@ -49,6 +53,18 @@ def plan(
         if not by_hand and observed.awaited(name):
             bring(draft, name, AWAITED)
     return draft.finish()
+
+
+def _queue(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
+    """Have a wish about a node wait until its batch has ended, which the wish to remove it hastens."""
+    draft.add(name, Do.QUEUE, BUSY)
+    node = draft.observed.slurm_node(name)
+    if by_hand:
+        goes = draft.force or node is None or not node.allocated
+    else:
+        goes = node is not None and (node.down or node.power.off) and not node.allocated
+    if kind in REMOVED and goes:
+        draft.add(name, Do.DROP, "it is to be removed")
 
 
 def bring(draft: Draft, name: str, why: str, *, power_up: bool = False) -> None:

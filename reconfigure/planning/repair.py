@@ -78,7 +78,9 @@ def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
     One that is made anew comes back by itself (NO_ANSWER).
     """
     observed, made = draft.observed, draft.has(name, *MADE)
-    gone = not made and (draft.has(name, Do.DESTROY) or not (name in observed.state or observed.runs(name)))
+    entry = observed.state.get(name)
+    going = draft.has(name, Do.DESTROY) or (entry is not None and entry.tainted)
+    gone = not made and (going or not (entry is not None or observed.runs(name)))
     lost = name in observed.running and (gone or made or name in observed.remade)
     if lost or (gone and node.completing):
         draft.add(name, Do.LOST, NO_ANSWER)
@@ -93,6 +95,6 @@ def strays(observed: Observed, persistent: Collection[str]) -> frozenset[tuple[s
 
     Nobody asks for their end: a wish got lost, or slurmd registered while Slurm was powering the node down.
     """
-    nodes = {name: observed.slurm_node(name) for name in observed.state.keys() - set(persistent)}
+    nodes = {name: observed.slurm_node(name) for name in observed.state.keys() - set(persistent) - observed.busy}
     left = (name for name, node in nodes.items() if node and node.power is Power.POWERED_DOWN and not node.has_job)
     return frozenset((name, observed.state[name].id) for name in left)

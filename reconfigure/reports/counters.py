@@ -68,7 +68,8 @@ def _round(counts: Counts, event: Event) -> None:
 
 
 def _done(counts: Counts, event: Event) -> None:
-    _add(counts.rounds, "done")
+    if "batch" not in event:  # else a part of a round that was counted
+        _add(counts.rounds, "done")
     _answered(counts, event)
 
 
@@ -108,6 +109,7 @@ COUNTERS: dict[str, Callable[[Counts, Event], None]] = {
     "refused": _answered,
     "nothing": _answered,
     "round failed": _round_failed,
+    "batch failed": _round_failed,
 }
 
 

@@ -52,12 +52,12 @@ class Explanation:
 class Context:
     """What matters for every node: what is done now, whether the worker runs, how many requests wait, the site.
 
+    `doing` has the step under the lock and that of each batch (rounds/progress.py).
     `persistent` are the nodes that are always up.
-
     `silent` is why Slurm does not answer, where that was asked and it does not.
     """
 
-    doing: Mapping[str, Any] | None
+    doing: Sequence[Mapping[str, Any]]
     worker: bool
     waiting: int
     site: Site
@@ -84,7 +84,7 @@ def explain(cluster: Cluster, target: str) -> dict[str, Any]:
 def explain_nodes(cluster: Cluster, names: Sequence[str]) -> list[Explanation]:
     """Read what is known of some nodes and explain each."""
     observed, events = snapshot.observe(cluster), journal.read(cluster.clusterdir)[0]
-    doing, worker = progress.now(cluster.clusterdir), worker_pid.worker(cluster.clusterdir) is not None
+    doing, worker = progress.all_of(cluster.clusterdir), worker_pid.worker(cluster.clusterdir) is not None
     silent = reach.why_silent(cluster, observed) if cluster.has_slurm and observed.slurm is None else ""
     waiting = len(snapshot.waiting(cluster.clusterdir))
     context = Context(doing, worker, waiting, cluster.site, cluster.persistent(), silent)
@@ -150,9 +150,8 @@ def _is_failure(reason: str, history: History) -> bool:
 
 def _doing(name: str, context: Context) -> str:
     """Return the step that a node is in and for how long; "" if it is in none."""
-    if context.doing is None or name not in context.doing["nodes"]:
-        return ""
-    return f"{context.doing['step']}, for {time.time() - context.doing['since']:.0f} s"
+    steps = [said for said in context.doing if name in said["nodes"]]
+    return "; ".join(f"{said['step']}, for {time.time() - said['since']:.0f} s" for said in steps)
 
 
 def _headline(node: Node, history: History, slurm: SlurmNode | None, machine: str) -> str:

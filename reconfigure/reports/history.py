@@ -123,6 +123,8 @@ WORDS: dict[str, Callable[[str, Event], str]] = {
     "playbook": _playbook,
     "register": _fixed("its slurmd was restarted, so that it registers"),
     "failed": lambda node, event: f"FAILED: {' '.join(event['reason'].split())}",
+    "dropped": _fixed("its bring-up was ended: it is to be removed"),
+    "batch failed": lambda node, event: f"its bring-up was broken off, and is tried again: {event['reason']}",
     "refused": lambda node, event: f"refused: {' '.join(event['reason'].split())}",
     "nothing": _fixed("nothing had to be done"),
     "cleanup": _fixed("what was left of it was removed"),

@@ -88,6 +88,7 @@ def data(cluster: Cluster) -> dict[str, Any]:
         "oldest": min((request.time for request in asked), default=None),
         "worker": {"alive": pid is not None, "pid": pid},
         "doing": progress.now(clusterdir),
+        "batches": progress.of_batches(clusterdir),
         "edit": _used(waiting_edit.read(clusterdir).get("nodes", {}), observed),
         "sizes": _sizes(cluster),
         "failures": failures(events),
@@ -145,6 +146,8 @@ def _work(found: Mapping[str, Any]) -> list[str]:
     lines = [f"queue: {found['queue']} requests{waits}; worker: {worker}"]
     if doing := found["doing"]:
         lines.append(f"now: {doing['step']} of {hostlist.fold(doing['nodes'])}, since {clock(doing['since'])}")
+    for batch in found["batches"]:
+        lines.append(f"batch: {batch['step']} of {hostlist.fold(batch['nodes'])}, since {clock(batch['since'])}")
     if found["slurm"] is False:
         lines.append(f"Slurm does not answer: {found['silent']}")
     return lines

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import drains, journal, nodeset
+from reconfigure.clusterdir.batches import Claim
 from reconfigure.model.request import Request
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
@@ -35,7 +36,7 @@ class Result:
 
 @dataclass
 class Context:
-    """One round under way; used under the lock.
+    """One round under way, used under the lock; or a wave of its batch, which has `claim` (batch.py).
 
     `failed` is why by node, of the steps so far. `guarded` are those of them that somebody got
     meanwhile. `given_up` are nodes of which
@@ -52,6 +53,7 @@ class Context:
     guarded: set[str] = field(default_factory=set)
     given_up: dict[str, str] = field(default_factory=dict)
     requeued: set[int] = field(default_factory=set)
+    claim: Claim | None = None
 
     @property
     def booting(self) -> frozenset[str]:
@@ -64,9 +66,16 @@ class Context:
         """Return those of the names that have not failed so far."""
         return [name for name in names if name not in self.failed]
 
+    def require(self) -> None:
+        """Raise Abandoned if this is of a batch whose process is about to end."""
+        if self.claim is not None:
+            self.claim.require()
+
     def write(self, event: str, nodes: Iterable[str], **details: object) -> None:
         """Write an event of this round to the journal; its id joins it to the requests it is for."""
         ids = [request.id for request in self.requests]
+        if self.claim is not None:
+            details["batch"] = self.claim.id
         journal.write(self.cluster.clusterdir, event, nodes, round=self.id, requests=ids, **details)
 
     @contextmanager
@@ -74,7 +83,7 @@ class Context:
         """Journal what is done in the block, with its duration; what the caller puts into the mapping goes along."""
         began, notes = time.monotonic(), dict[str, Any]()
         try:
-            with progress.doing(self.cluster.clusterdir, event, nodes, self.id):
+            with progress.doing(self.cluster.clusterdir, event, nodes, self.id, batch=self.claim is not None):
                 yield notes
         finally:
             self.write(event, nodes, seconds=round(time.monotonic() - began, 3), **notes)

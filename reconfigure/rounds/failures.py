@@ -17,7 +17,11 @@ SHOWN = 200  # characters of a reason that Slurm is given
 
 
 def note(context: Context, step: str, result: Result) -> None:
-    """Note the failures of a step, those of one reason together; of each node the first one in a round counts."""
+    """Note the failures of a step, those of one reason together; of each node the first one in a round counts.
+
+    Raise Abandoned, before anything is noted, if what failed may have failed of the end of this process.
+    """
+    context.require()
     fresh = {name: reason for name, reason in result.failed.items() if name not in context.failed}
     if step == GUARD:  # they are well, and somebody has them: neither Slurm nor the cooldown is told
         context.failed |= fresh

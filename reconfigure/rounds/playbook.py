@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,15 +19,18 @@ from typing import Any
 
 import ansible_runner
 
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import rivals
+from reconfigure.clusterdir.batches import Claim
 from reconfigure.clusterdir.environment import ours
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 
 log = logging.getLogger(__name__)
-KEEP = 20  # runs whose artifacts are kept
+AT_ONCE = 4  # runs side by side: each wants a core, and 100 MB; more of them end no sooner
+KEEP = 20 + AT_ONCE  # runs whose artifacts are kept
 # Seconds that a run may take: whole roles on machines without a baked image install packages for minutes. Each
 # task has less (playbooks/node.yml), so a host that hangs is given up long before.
 LONGEST = 1800
+_ROOM = threading.BoundedSemaphore(AT_ONCE)
 BANNER = re.compile(r"(PLAY|TASK)\b|(skipping|ok|changed): |.*: ok=\d")
 CONFIGURED_BY = "Configure the node"  # the task in playbooks/tasks/node.yml with all that a baked machine needs
 FAILED = ("runner_on_failed", "runner_on_unreachable")
@@ -69,8 +74,8 @@ def reason(data: Mapping[str, Any]) -> str:
     return f"{data.get('task', 'a task')}: {'; '.join(dict.fromkeys(last)) or 'failed without a message'}"
 
 
-def environment(clusterdir: ClusterDir) -> dict[str, str]:
-    """Return variables that let the playbook find this cluster; host keys are always checked."""
+def environment(clusterdir: ClusterDir, batch: str = "") -> dict[str, str]:
+    """Return variables that let the playbook find this cluster, and its batch; host keys are always checked."""
     environment = ours(os.environ)
     return {
         **environment,
@@ -82,18 +87,25 @@ def environment(clusterdir: ClusterDir) -> dict[str, str]:
         "KIWI_CLUSTER": clusterdir.cluster,
         "KIWI_ROOT": str(clusterdir.root),
         "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
-        lock.MARK: str(clusterdir.path),
+        **rivals.marks(clusterdir, batch),
     }
 
 
-def run(clusterdir: ClusterDir, name: str, variables: Mapping[str, Any], limit: str | None = None) -> Run:
-    """Run playbooks/NAME on all its hosts, or on `limit`; raise nothing for what the playbook met."""
-    outcome, began = Run(), time.monotonic()
-    folder = clusterdir.run / "ansible"
-    for each in (folder, clusterdir.ansible):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _prune(clusterdir.ansible)
-    with tempfile.NamedTemporaryFile("w", dir=clusterdir.run, suffix=".json", encoding="utf-8") as extra:
+def run(claim: Claim, name: str, variables: Mapping[str, Any], limit: str | None = None) -> Run:
+    """Run playbooks/NAME for a batch, on all its hosts or on `limit`; raise nothing for what the playbook met.
+
+    AT_ONCE run side by side, the others wait. Each has a folder of its own, in that of its batch.
+    """
+    clusterdir = claim.clusterdir
+    clusterdir.ansible.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _ROOM, tempfile.TemporaryDirectory(dir=claim.folder) as folder:
+        _prune(clusterdir.ansible)
+        return _run(claim, Path(folder), name, variables, limit)
+
+
+def _run(claim: Claim, folder: Path, name: str, variables: Mapping[str, Any], limit: str | None) -> Run:
+    clusterdir, outcome, began = claim.clusterdir, Run(), time.monotonic()
+    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".json", encoding="utf-8") as extra:
         json.dump(dict(variables), extra)
         extra.flush()
         runner = ansible_runner.run(
@@ -103,7 +115,7 @@ def run(clusterdir: ClusterDir, name: str, variables: Mapping[str, Any], limit: 
             playbook=str(REPO / "playbooks" / name),
             inventory=str(REPO / "inventory.yml"),
             cmdline=f"--extra-vars @{extra.name}" + (f" --limit {limit}" if limit else ""),
-            envvars=environment(clusterdir),
+            envvars=environment(clusterdir, claim.id),
             event_handler=outcome.event,
             timeout=LONGEST,
             cancel_callback=lambda: False,  # or ansible-runner takes the signal handlers for itself
@@ -134,6 +146,6 @@ def last_words(output: str, code: int | None) -> str:
 
 def _prune(folder: Path) -> None:
     """Remove the artifacts of old runs."""
-    runs = sorted(folder.iterdir(), key=os.path.getmtime)
-    for old in runs[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):  # another run does so, too
+        for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-KEEP]:
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""What the holder of the lock does at this moment: run/doing.json, for `status` alone."""
+"""What is being done at this moment, for `status` alone.
+
+The holder of the lock says so in run/doing.json, a batch in the same file of its own folder (clusterdir/batches.py).
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from kiwi.common.files import replace
+from reconfigure.clusterdir import batches
 from reconfigure.clusterdir.journal import FULL
 from reconfigure.clusterdir.paths import ClusterDir
 
 
 @contextmanager
-def doing(clusterdir: ClusterDir, step: str, nodes: Iterable[str], round_id: str) -> Iterator[None]:
-    """Say {pid, step, nodes, since, round} as long as the block runs; then what was said before it."""
-    before = clusterdir.doing.read_bytes() if clusterdir.doing.exists() else b""
+def doing(
+    clusterdir: ClusterDir, step: str, nodes: Iterable[str], round_id: str, *, batch: bool = False
+) -> Iterator[None]:
+    """Say {pid, step, nodes, since, round} as long as the block runs; then what was said before it.
+
+    `batch`: it is the batch of this round that does it.
+    """
+    path = _batch(clusterdir, round_id) if batch else clusterdir.doing
+    before = path.read_bytes() if path.exists() else b""
     said = {"pid": os.getpid(), "step": step, "nodes": sorted(nodes), "since": time.time(), "round": round_id}
-    _say(clusterdir.doing, json.dumps(said).encode())
+    _say(path, json.dumps(said).encode())
     try:
         yield
     finally:
-        _say(clusterdir.doing, before)
+        _say(path, before)
 
 
 def _say(path: Path, text: bytes) -> None:
@@ -39,9 +49,29 @@ def _say(path: Path, text: bytes) -> None:
 
 
 def now(clusterdir: ClusterDir) -> dict[str, Any] | None:
-    """Return what is being done; None if nothing is, also if who said so was killed."""
+    """Return what the holder of the lock does; None if nothing is, also if who said so was killed."""
+    return _read(clusterdir.doing)
+
+
+def of_batches(clusterdir: ClusterDir) -> list[dict[str, Any]]:
+    """Return what each batch does that goes on, oldest first."""
+    found = [_read(_batch(clusterdir, batch)) for batch in batches.live(clusterdir)]
+    return [said for said in found if said is not None]
+
+
+def all_of(clusterdir: ClusterDir) -> list[dict[str, Any]]:
+    """Return what the holder of the lock does, and each batch."""
+    held = now(clusterdir)
+    return [*([held] if held else []), *of_batches(clusterdir)]
+
+
+def _batch(clusterdir: ClusterDir, batch: str) -> Path:
+    return clusterdir.batches / batch / clusterdir.doing.name
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        said: dict[str, Any] = json.loads(clusterdir.doing.read_bytes())
+        said: dict[str, Any] = json.loads(path.read_bytes())
         return said if Path(f"/proc/{said['pid']}").exists() else None
     except (FileNotFoundError, ValueError):
         return None

@@ -17,6 +17,7 @@ from reconfigure.clusterdir.sizes import Sizes
 from reconfigure.planning import edits, plan, sizes
 from reconfigure.planning.guard import UNASKED
 from reconfigure.planning.observed import Observed
+from reconfigure.rounds.batch import Batch
 from reconfigure.rounds.round import Round
 from reconfigure.slurm import exclusions
 from reconfigure.slurm.jobs import Job
@@ -28,12 +29,14 @@ log = logging.getLogger(__name__)
 class Progress:
     """What is left to do: nodes that leave and stay for now, with why, and nodes that are not up yet.
 
-    `failed` are nodes that could not be brought up, with why; the worker tries again (cooldown).
+    `failed` are nodes that could not be brought up, with why; the worker tries again (cooldown). `batch` is what the
+    step left to be carried out, not under the lock.
     """
 
     waits: Mapping[str, str] = field(default_factory=dict)
     coming: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    batch: Batch | None = None
 
     @property
     def done(self) -> bool:
@@ -61,37 +64,45 @@ def advance(cluster: Cluster, up: Collection[str] = ()) -> Progress:
     late = [name for name in up if not sizes.is_up(asked, name)]
     failed = sizes.out_of_service(asked, late)
     wishes = {**dict.fromkeys(there - waits.keys(), "suspend"), **dict.fromkeys(set(late) - failed.keys(), "resume")}
-    failed |= _carry_out(cluster, asked, wishes)
+    refused, batch = _carry_out(cluster, asked, wishes)
+    failed |= refused
     waits |= {name: why for name, why in failed.items() if name in there}
     if noted.leaving:
         _finish(cluster, noted, leaving)
     failed = {name: why for name, why in failed.items() if name not in there}
-    return Progress({n: waits[n] for n in sorted(waits)}, tuple(n for n in late if n not in failed), failed)
+    return Progress({n: waits[n] for n in sorted(waits)}, tuple(n for n in late if n not in failed), failed, batch)
 
 
-def settle(cluster: Cluster, observed: Observed) -> None:
+def settle(cluster: Cluster, observed: Observed) -> tuple[Batch, ...]:
     """Go on with nodes that leave, where there are any, and have Slurm know which nodes are always up.
 
     What was said by hand counts no longer when the hour of a schedule has come.
+    Return what is left to be carried out, not under the lock.
     """
     noted = sizes.pruned(sizes_file.read(cluster.clusterdir), cluster.site)
     sizes_file.write(cluster.clusterdir, noted)
     if noted.leaving or noted.announced:
-        advance(cluster)
+        found = [advance(cluster).batch]
     else:
         exclude(cluster, observed)
-    warm(cluster)
+        found = []
+    found.append(warm(cluster))
+    return tuple(batch for batch in found if batch)
 
 
-def warm(cluster: Cluster) -> None:
-    """Power up what the warm pools lack; Slurm keeps so many idle nodes by itself, and powers none up."""
+def warm(cluster: Cluster) -> Batch | None:
+    """Power up what the warm pools lack; Slurm keeps so many idle nodes by itself, and powers none up.
+
+    Return what is left to be carried out, not under the lock.
+    """
     if not any(partition.warm for partition in cluster.site.partitions):
-        return
+        return None
     observed = cluster.observe()
     lacking = sizes.to_warm(cluster.site, sizes_file.read(cluster.clusterdir), observed)
-    failed = _carry_out(cluster, observed, dict.fromkeys(lacking, "resume"))
+    failed, batch = _carry_out(cluster, observed, dict.fromkeys(lacking, "resume"))
     for name, why in failed.items():
         log.warning("%s: not brought up for the warm pool: %s", name, why)
+    return batch
 
 
 def exclude(cluster: Cluster, observed: Observed) -> None:
@@ -129,14 +140,14 @@ def _jobs(cluster: Cluster, names: Collection[str], observed: Observed) -> tuple
     return None if observed.slurm is None else cluster.controller.jobs()
 
 
-def _carry_out(cluster: Cluster, observed: Observed, wishes: Mapping[str, str]) -> dict[str, str]:
-    """Do a round with these wishes; return why some of them were not followed, by node."""
+def _carry_out(cluster: Cluster, observed: Observed, wishes: Mapping[str, str]) -> tuple[dict[str, str], Batch | None]:
+    """Do a round with these wishes; return why some of them were not followed, by node, and what is left of it."""
     if not wishes:
-        return {}
+        return {}, None
     todo = plan.plan(cluster.nodeset, observed, wishes, by_hand=True)
     outcome = Round(cluster, todo, observed).carry_out()
     refused = {action.node: action.why for action in todo.actions if action.node in wishes and action.do in plan.UNDONE}
-    return {**refused, **outcome.failed}
+    return {**refused, **outcome.failed}, outcome.batch
 
 
 def _finish(cluster: Cluster, noted: Sizes, leaving: Collection[str]) -> None:

@@ -1,7 +1,7 @@
-"""The steps of a round, in the order of STEPS. Each takes the Context and returns its Result.
+"""The steps of a round (LOCKED), of a wave of its batch (WAVE), and after failures of that (AFTER), in their order.
 
-A step leaves out the nodes that failed in one before it. Its failures are noted
-when it ends (rounds/round.py), or by itself where it goes on after them. A step's
+Each takes the Context and returns its Result. A step leaves out the nodes that failed in one before it. Its failures
+are noted when it ends, or by itself where it goes on after them. A step's
 name is what the journal's `failed` events carry, and what `failure_causes` knows.
 """
 
@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from kiwi.common import hostlist
+from kiwi.common.errors import KiwiError
 from kiwi.common.process import CommandError
+from reconfigure.clusterdir import batches
 from reconfigure.planning import cooldown, guard
 from reconfigure.planning.actions import Do
-from reconfigure.rounds import failures, machines, playbook, slurm_states, wait_ssh
+from reconfigure.rounds import failures, machines, playbook, slurm_states
 from reconfigure.rounds.context import Context, Result
 from reconfigure.slurm import controller
 from reconfigure.ssh import authority
 from reconfigure.terraform import client as terraform
-
-ADDED_WAIT = 60.0  # seconds that a new machine has to answer on its SSH port
 
 
 class Step(NamedTuple):
@@ -70,16 +71,10 @@ def forget_keys(context: Context) -> Result:
     return Result()
 
 
-def await_ssh(context: Context) -> Result:
-    """Wait until the new machines answer on SSH; one that stops fails at once with its fault."""
-    names = context.well(context.plan.made)
-    if not names:
-        return Result()
-    cluster = context.cluster
-    addresses = {name: cluster.nodeset[name].address for name in names}
-    ids = {name: instance.id for name, instance in cluster.terraform.instances().items() if name in names}
-    with context.step("machines", names):
-        return Result(failed=wait_ssh.wait(addresses, ids, cluster.provider.observe, ADDED_WAIT))
+def drop(context: Context) -> Result:
+    """Have batches let go of nodes that are to be removed."""
+    batches.drop(context.cluster.clusterdir, context.plan.of(Do.DROP))
+    return Result()
 
 
 def configure(context: Context) -> Result:
@@ -89,7 +84,9 @@ def configure(context: Context) -> Result:
         return Result()
     with context.step("playbook", names) as notes:
         variables = {**cluster.site.data, "slurm_booting": sorted(context.booting)}
-        run = playbook.run(cluster.clusterdir, "node.yml", variables, limit=",".join(names))
+        if context.claim is None:
+            raise KiwiError(f"nobody holds {hostlist.fold(names)}; a fault of the driver")
+        run = playbook.run(context.claim, "node.yml", variables, limit=",".join(names))
         notes["failed"] = run.failed
     missed = {name: run.failed.get("", "the playbook did not reach it") for name in set(names) - run.reached}
     failed = {name: why for name, why in {**missed, **run.failed}.items() if name}
@@ -141,22 +138,27 @@ def _used(context: Context, names: Collection[str]) -> dict[str, str]:
 def forget_remade(context: Context) -> Result:
     """Note that Slurm now knows of the lost jobs of nodes that were made anew while it was away."""
     if context.observed.slurm is not None:
-        authority.unmark_remade(context.cluster.clusterdir, context.observed.remade)
+        authority.unmark_remade(context.cluster.clusterdir, context.observed.remade - context.observed.busy)
     return Result()
 
 
-STEPS = (
-    Step("slurm", slurm_states.set_states),
-    Step(failures.GUARD, ask_again),
-    Step("clear", clear),
-    Step("forget", forget_keys),
-    Step("terraform", machines.make_and_remove),
-    Step("machines", await_ssh),
-    Step("playbook", configure),
-    Step("register", register),
+AFTER = (
     Step("cleanup", clean_up),
     Step("end jobs", slurm_states.end_jobs),
     Step("drain again", slurm_states.drain_again),
     Step("start jobs", slurm_states.start_jobs_again),
+)
+LOCKED = (
+    Step("slurm", slurm_states.set_states),
+    Step(failures.GUARD, ask_again),
+    Step("drop", drop),
+    Step("clear", clear),
+    Step("forget", forget_keys),
+    Step("terraform", machines.make_and_remove),
+    *AFTER,
     Step("remade", forget_remade),
+)
+WAVE = (
+    Step("playbook", configure),
+    Step("register", register),
 )

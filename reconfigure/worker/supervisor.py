@@ -60,10 +60,11 @@ def unit_argv(clusterdir: ClusterDir, log: Path) -> list[str]:
 def start(clusterdir: ClusterDir) -> bool:
     """Start the worker where none runs; return whether it was started, once it serves.
 
-    One that is not what it would be now (worker_pid.kind) is replaced, between two of its rounds.
+    One that is not what it would be now (worker_pid.kind) is replaced, between two of its rounds, and when the nodes
+    are up that it is bringing up.
     """
     if worker_pid.outdated(clusterdir):
-        with lock.locked(clusterdir, lock.WAIT):
+        with lock.locked_when_free(clusterdir, None, lock.WAIT):
             stop(clusterdir)
     elif worker_pid.worker(clusterdir) is not None:
         return False

@@ -15,7 +15,7 @@ import pytest
 
 from bench import harm, operations, whole
 from plugins.modules import bundle
-from reconfigure.clusterdir import journal, lock
+from reconfigure.clusterdir import journal, lock, rivals
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.planning import cooldown
@@ -87,7 +87,7 @@ def test_a_resume_waits_for_the_removal_that_goes_on(cluster: Cluster) -> None:
 
 
 def removing(cluster: Cluster) -> bool:
-    return any("machine.sh destroy" in harm.name(pid) for pid in lock.marked(clusterdir(cluster)))
+    return any("machine.sh destroy" in harm.name(pid) for pid in rivals.marked(clusterdir(cluster)))
 
 
 def test_the_last_wish_wins(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kiwi.common import files, process
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import rivals
 from reconfigure.clusterdir.paths import ClusterDir
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "slurmscripts"
@@ -25,9 +25,9 @@ def test_processes_of_a_container_are_not_rivals(tmp_path: Path) -> None:
     clusterdir = ClusterDir(tmp_path, "t")
     inner = [sys.executable, "-c", "import sys; print(1, flush=True); sys.stdin.read()"]
     argv = ["unshare", "--pid", "--fork", *inner]
-    with process.start(argv, env=lock.environment(clusterdir), stdin=process.PIPE) as child:
+    with process.start(argv, env=rivals.environment(clusterdir), stdin=process.PIPE) as child:
         assert child.stdout is not None and child.stdout.readline() == "1\n"
-        assert lock.marked(clusterdir) == [child.pid]
+        assert rivals.marked(clusterdir) == [child.pid]
         child.communicate(timeout=10)
 
 
@@ -35,9 +35,9 @@ def test_a_process_of_another_user_is_no_rival(tmp_path: Path) -> None:
     """Anybody may put the mark into an environment."""
     clusterdir = ClusterDir(tmp_path, "t")
     argv = ["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "echo 1; sleep 60"]
-    with process.start(argv, env=lock.environment(clusterdir)) as child:
+    with process.start(argv, env=rivals.environment(clusterdir)) as child:
         assert child.stdout is not None and child.stdout.readline() == "1\n"
-        assert lock.marked(clusterdir) == []
+        assert rivals.marked(clusterdir) == []
         child.kill()
 
 

@@ -213,7 +213,7 @@ def kiwi(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kiwi:
     found = Kiwi(cluster, provider, Queue(clusterdir.path / "queue.sqlite"))
     _fakes(found, monkeypatch)
     observed = cluster.observe()
-    rounds.Round(cluster, plan.plan(cluster.nodeset, observed, {"login": "resume"}), observed).carry_out()
+    rounds.Round(cluster, plan.plan(cluster.nodeset, observed, {"login": "resume"}), observed).carry_out().complete()
     return found
 
 

@@ -53,7 +53,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         start_now=lambda jobs: started.append(set(jobs)),
         started=started,
     )
-    monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
+    monkeypatch.setattr(wait_ssh, "greeting", lambda addresses, timeout=1.0: set(addresses))
     monkeypatch.setattr(playbook, "run", configured())
     monkeypatch.setattr(controller, "register", lambda clusterdir, nodes, booted: {})
     yield found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.clusterdir.batches import Claim
 from reconfigure.planning import plan
 from reconfigure.providers.base import Machine
 from reconfigure.rounds import playbook
@@ -39,7 +39,7 @@ class FakeProvider:
 def configured(**failed: str) -> Any:
     """A playbook that reaches every host of its limit but the failed ones."""
 
-    def run(clusterdir: ClusterDir, name: str, variables: object, limit: str) -> playbook.Run:
+    def run(claim: Claim, name: str, variables: object, limit: str) -> playbook.Run:
         hosts = set(limit.split(","))
         reasons = {host.replace("_", "-"): why for host, why in failed.items()}
         return playbook.Run(failed={host: why for host, why in reasons.items() if host in hosts}, reached=hosts)
@@ -49,7 +49,7 @@ def configured(**failed: str) -> Any:
 
 def do(cluster: Cluster, wishes: dict[str, str]) -> rounds.Outcome:
     observed = cluster.observe()
-    return rounds.Round(cluster, plan.plan(cluster.nodeset, observed, wishes), observed).carry_out()
+    return rounds.Round(cluster, plan.plan(cluster.nodeset, observed, wishes), observed).carry_out().complete()
 
 
 def made(cluster: Cluster) -> set[str]:

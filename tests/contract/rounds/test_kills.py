@@ -1,22 +1,30 @@
-"""A driver killed before any step, or after the last: the next `sync` brings about the same."""
+"""A driver killed before any step of a round or of its batch, or after the last: the next `sync` does what is left."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import batches, lock
 from reconfigure.planning import plan, repair
+from reconfigure.rounds import batch, playbook
 from reconfigure.rounds import round as rounds
 from reconfigure.rounds.context import Context, Result
-from reconfigure.rounds.steps import STEPS, Step
+from reconfigure.rounds.steps import AFTER, LOCKED, WAVE, Step
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
-from tests.contract.rounds.rig import do, made
+from tests.contract.rounds.rig import configured, do, made
 
 PERSISTENT = ("login", "cpu-1", "cpu-3")
+LISTS = ((rounds, "LOCKED", LOCKED), (batch, "WAVE", WAVE), (batch, "AFTER", AFTER))
+MOMENTS = [
+    pytest.param(module, name, steps, number, id=f"{name}, {what}")
+    for module, name, steps in LISTS
+    for number, what in enumerate([*(f"before {step.name}" for step in steps), "after all"])
+]
 
 
 class Killed(BaseException):
@@ -28,23 +36,33 @@ def kill(context: Context) -> Result:
 
 
 def test_every_step_has_a_name_of_its_own() -> None:
-    assert len({step.name for step in STEPS}) == len(STEPS)
+    names = [step.name for step in (*LOCKED, *WAVE)]
+    assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize(
-    "before", [*range(len(STEPS)), len(STEPS)], ids=[*(f"before {s.name}" for s in STEPS), "after all"]
-)
-def test_killed_before_a_step(with_login: Cluster, monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+@pytest.mark.parametrize(("module", "name", "steps", "number"), MOMENTS)
+def test_killed_before_a_step(
+    with_login: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    steps: tuple[Step, ...],
+    number: int,
+) -> None:
     cluster = with_login
     assert do(cluster, {"cpu-2": "resume"}).failed == {}
     observed = cluster.observe()
     todo = plan.plan(cluster.nodeset, observed, {"cpu-1": "resume", "cpu-3": "resume", "cpu-2": "suspend"})
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(rounds, "STEPS", (*STEPS[:before], Step("killed", kill), *STEPS[before:]))
-        rounds.Round(cluster, todo, observed).carry_out()
+        if name == "AFTER":
+            patch.setattr(playbook, "run", configured(cpu_1="munge does not start"))
+        patch.setattr(module, name, (*steps[:number], Step("killed", kill), *steps[number:]))
+        rounds.Round(cluster, todo, observed).carry_out().complete()
+    assert batches.busy(cluster.clusterdir) == frozenset()
     with lock.locked(cluster.clusterdir, 1):
         observed = cluster.observe()
-        rounds.Round(cluster, repair.sync(cluster.nodeset, observed, PERSISTENT), observed).carry_out()
+        outcome = rounds.Round(cluster, repair.sync(cluster.nodeset, observed, PERSISTENT), observed).carry_out()
+    outcome.complete()
     assert {"login", "cpu-1", "cpu-3"} <= made(cluster) <= {"login", "cpu-1", "cpu-2", "cpu-3"}  # a node beyond stays
     observed = cluster.observe()
     assert not repair.sync(cluster.nodeset, observed, PERSISTENT).changes
@@ -90,9 +108,9 @@ def test_the_drain_of_a_person_outlives_a_killed_driver(
     cluster = with_login
     assert do(cluster, {"cpu-2": "resume"}).failed == {}
     told = drain_at_risk(cluster, monkeypatch)
-    before = [step.name for step in STEPS].index(step)
+    before = [step.name for step in LOCKED].index(step)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(rounds, "STEPS", (*STEPS[:before], Step("killed", kill), *STEPS[before:]))
+        patch.setattr(rounds, "LOCKED", (*LOCKED[:before], Step("killed", kill), *LOCKED[before:]))
         power_down(cluster, by_hand=by_hand)
     observed = cluster.observe()
     rounds.Round(cluster, plan.plan(cluster.nodeset, observed, {}), observed).carry_out()  # the worker's next round

@@ -130,14 +130,14 @@ def test_nobody_brings_back_what_leaves(with_login: Cluster, slurm: Slurm) -> No
     assert not repair.sync(with_login.nodeset, observed, with_login.persistent(), alone=True).brought
 
 
-@pytest.mark.parametrize("before", range(len(rounds.STEPS) + 1))
+@pytest.mark.parametrize("before", range(len(rounds.LOCKED) + 1))
 def test_killed_in_the_middle_the_next_step_goes_on(
     with_login: Cluster, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
     begin(with_login, 1)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        steps = rounds.STEPS
-        patch.setattr(rounds, "STEPS", (*steps[:before], rounds.STEPS[0]._replace(run=kill), *steps[before:]))
+        steps = rounds.LOCKED
+        patch.setattr(rounds, "LOCKED", (*steps[:before], rounds.LOCKED[0]._replace(run=kill), *steps[before:]))
         resizing.advance(with_login)
     assert resizing.advance(with_login).done
     assert made(with_login) == {"login", "cpu-1"}
@@ -160,7 +160,8 @@ def test_more_nodes_come_and_one_that_was_to_go_stays(with_login: Cluster, slurm
     begin(with_login, 1)
     resizing.advance(with_login)
     begin(with_login, 3)
-    assert resizing.advance(with_login, ["cpu-1", "cpu-2", "cpu-3"]).coming == ("cpu-3",)
+    found = resizing.advance(with_login, ["cpu-1", "cpu-2", "cpu-3"])
+    assert (found.coming, found.batch is not None and found.batch.carry_out()) == (("cpu-3",), {})
     assert resizing.advance(with_login, ["cpu-1", "cpu-2", "cpu-3"]).done
     assert (slurm.drains, slurm.exc, made(with_login)) == ({}, "cpu-[1-3]", ALL)
     assert sizes_file.read(with_login.clusterdir) == Sizes()

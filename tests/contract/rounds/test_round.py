@@ -16,6 +16,7 @@ import pytest
 from kiwi.common.process import CommandError
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import journal, nodeset
+from reconfigure.clusterdir.batches import Claim
 from reconfigure.clusterdir.nodeset import wish
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.model.node import Node
@@ -75,7 +76,7 @@ def test_the_login_node_is_left_to_main_yml(cluster: Cluster, monkeypatch: pytes
     monkeypatch.setattr(playbook, "run", None)
     observed = cluster.observe()
     todo = repair.sync(cluster.nodeset, observed, ["login", "cpu-1"])
-    assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
+    assert rounds.Round(cluster, todo, observed).carry_out().complete() == rounds.Outcome({}, True)
     assert authority.unconfigured(cluster.clusterdir) == set()
 
 
@@ -85,7 +86,8 @@ def test_one_that_fails_is_removed_and_told(with_login: Cluster, monkeypatch: py
     if where == "terraform":
         (with_login.clusterdir.local / "bad.auto.tfvars").write_text('bad = "cpu-2"\n')
     if where == "start":
-        monkeypatch.setattr(wait_ssh, "wait", lambda *_: {"cpu-2": reason})
+        monkeypatch.setattr(wait_ssh, "greeting", lambda addresses, timeout=1.0: addresses.keys() - {"cpu-2"})
+        monkeypatch.setattr(wait_ssh, "faults", lambda machines, ids: dict.fromkeys(ids, reason))
     if where == "playbook":
         monkeypatch.setattr(playbook, "run", configured(cpu_2=reason))
     outcome = do(with_login, {"cpu-1": "resume", "cpu-2": "resume"})
@@ -109,7 +111,7 @@ def resumed(cluster: Cluster, nodes: str, detail: dict[str, Any] | None = None) 
     """A round for one request of a hook."""
     observed, request = cluster.observe(), Request("1-1", "resume", nodes, 1, detail)
     todo = plan.plan(cluster.nodeset, observed, plan.merge([request]))
-    return rounds.Round(cluster, todo, observed, [request]).carry_out()
+    return rounds.Round(cluster, todo, observed, [request]).carry_out().complete()
 
 
 def test_jobs_of_a_failed_node_start_at_once(with_login: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +129,7 @@ def test_slurm_does_not_wait_for_the_end_of_a_job_whose_machine_was_removed(
     observed = with_login.observe()
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume", "cpu-2": "resume"})
     with_login.controller.nodes = lambda: {"cpu-2": ending}  # type: ignore[method-assign]
-    rounds.Round(with_login, todo, observed).carry_out()
+    rounds.Round(with_login, todo, observed).carry_out().complete()
     assert with_login.controller.told == [  # type: ignore[attr-defined]
         (("cpu-1", "cpu-2"), "power_down_force", reason),
         (("cpu-2",), "down", reason),
@@ -143,7 +145,7 @@ def mended(cluster: Cluster, node: SlurmNode, jobs: frozenset[int] = frozenset()
     """A round of sync in which Slurm has one node, whose machine is not there."""
     observed = replace(cluster.observe(), slurm={node.name: node}, running={node.name: jobs} if jobs else {})
     todo = repair.sync(cluster.nodeset, observed, ["login"])
-    return rounds.Round(cluster, todo, observed).carry_out()
+    return rounds.Round(cluster, todo, observed).carry_out().complete()
 
 
 def test_jobs_whose_node_died_under_them_start_at_once(with_login: Cluster) -> None:
@@ -184,7 +186,7 @@ def test_the_login_node_is_configured_where_nobody_runs_main_yml(cluster: Cluste
     observed = cluster.observe()
     todo = repair.sync(cluster.nodeset, observed, ["login", "cpu-1"], alone=True)
     assert todo.of(Do.CONFIGURE) == ("cpu-1", "login")
-    assert rounds.Round(cluster, todo, observed).carry_out() == rounds.Outcome({}, True)
+    assert rounds.Round(cluster, todo, observed).carry_out().complete() == rounds.Outcome({}, True)
     assert authority.unconfigured(cluster.clusterdir) == set()
 
 
@@ -197,13 +199,15 @@ def test_slurmd_says_that_it_has_booted_only_where_slurm_waits_for_that(
     """Slurm ends the jobs of a node that says so at another time."""
     given: list[object] = []
 
-    def run(clusterdir: ClusterDir, name: str, variables: dict[str, object], limit: str) -> playbook.Run:
+    def run(claim: Claim, name: str, variables: dict[str, object], limit: str) -> playbook.Run:
         given.append(variables["slurm_booting"])
         return playbook.Run(reached=set(limit.split(",")))
 
     monkeypatch.setattr(playbook, "run", run)
     observed = replace(with_login.observe(), slurm={"cpu-2": SlurmNode("cpu-2", "IDLE", frozenset(flags))})
-    rounds.Round(with_login, plan.plan(with_login.nodeset, observed, {"cpu-2": "resume"}), observed).carry_out()
+    rounds.Round(
+        with_login, plan.plan(with_login.nodeset, observed, {"cpu-2": "resume"}), observed
+    ).carry_out().complete()
     assert given == [["cpu-2"] if booted else []]
 
 
@@ -268,7 +272,7 @@ def test_a_job_that_comes_in_between_keeps_its_node(with_login: Cluster) -> None
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "suspend", "cpu-2": "suspend"}, by_hand=True)
     taken = SlurmNode("cpu-1", "MIXED", frozenset({"CLOUD", "POWER_DOWN"}))
     with_login.controller.nodes = lambda: {"cpu-1": taken}  # type: ignore[method-assign]
-    outcome = rounds.Round(with_login, todo, observed).carry_out()
+    outcome = rounds.Round(with_login, todo, observed).carry_out().complete()
     assert "allocated to a job" in outcome.failed["cpu-1"]
     assert made(with_login) == {"login", "cpu-1"}
     assert with_login.clusterdir.identity("cpu-1").exists()
@@ -299,7 +303,7 @@ def test_a_node_that_somebody_got_stays_where_its_configuration_fails(
     monkeypatch.setattr(playbook, "run", configured(cpu_1="munge does not start"))
     taken = SlurmNode("cpu-1", "MIXED", frozenset({"CLOUD"}))
     with_login.controller.nodes = lambda: {"cpu-1": taken}  # type: ignore[method-assign]
-    rounds.Round(with_login, todo, observed).carry_out()
+    rounds.Round(with_login, todo, observed).carry_out().complete()
     assert made(with_login) == {"login", "cpu-1"}
 
 
@@ -338,9 +342,10 @@ def test_a_playbook_that_reaches_nobody_fails_all(with_login: Cluster, monkeypat
 def test_every_step_is_journaled_with_seconds(with_login: Cluster) -> None:
     observed = with_login.observe()
     todo = plan.plan(with_login.nodeset, observed, {"cpu-1": "resume"})
-    rounds.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)]).carry_out()
-    events = journal.read(with_login.clusterdir)[0][-5:]
+    rounds.Round(with_login, todo, observed, [Request("17-1", "resume", "cpu-1", 1, None)]).carry_out().complete()
+    events = [event for event in journal.read(with_login.clusterdir)[0][-6:] if event["nodes"]]
     assert [event["event"] for event in events] == ["round", "terraform", "machines", "playbook", "done"]
+    assert [event.get("batch") for event in events] == [None, None, *[events[0]["round"]] * 3]
     assert all(event["requests"] == ["17-1"] for event in events)
     assert len({event["round"] for event in events}) == 1
     assert all(event["seconds"] >= 0 and event["nodes"] == ["cpu-1"] for event in events[1:])

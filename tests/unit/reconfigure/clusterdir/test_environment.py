@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kiwi.common import process
-from reconfigure.clusterdir import environment, lock
+from reconfigure.clusterdir import environment, rivals
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.rounds import playbook
 from reconfigure.worker import supervisor
@@ -64,7 +64,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hostile")
-@pytest.mark.parametrize("given", [lock.environment, playbook.environment, supervisor.settings])
+@pytest.mark.parametrize("given", [rivals.environment, playbook.environment, supervisor.settings])
 def test_children_get_nothing_else(given, tmp_path: Path) -> None:
     found = given(ClusterDir(tmp_path, "kiwi"))
     assert not {(name, value) for name, value in HOSTILE.items()} & set(found.items())

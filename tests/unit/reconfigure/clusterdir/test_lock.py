@@ -12,7 +12,7 @@ import pytest
 
 from kiwi.common import process
 from kiwi.common.errors import BUSY, BusyError
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import lock, rivals
 from reconfigure.clusterdir.paths import ClusterDir
 
 
@@ -23,7 +23,7 @@ def clusterdir(tmp_path: Path) -> ClusterDir:
 
 def marked_child(clusterdir: ClusterDir, code: str) -> process.Child[str]:
     """A child with the mark of a change; returns once its program runs."""
-    child = process.start([sys.executable, "-c", f"print(1, flush=True)\n{code}"], env=lock.environment(clusterdir))
+    child = process.start([sys.executable, "-c", f"print(1, flush=True)\n{code}"], env=rivals.environment(clusterdir))
     assert child.stdout is not None
     child.stdout.readline()
     return child
@@ -66,20 +66,20 @@ def test_a_removed_lock_file_is_noticed(clusterdir: ClusterDir) -> None:
 def test_taking_it_ends_what_a_killed_run_left(clusterdir: ClusterDir, code: str) -> None:
     child = marked_child(clusterdir, code)
     with lock.locked(clusterdir, wait=0):
-        assert lock.marked(clusterdir) == []
+        assert rivals.marked(clusterdir) == []
     assert child.wait(10) != 0
     close(child)
 
 
 def test_a_rival_that_ignores_signals_is_killed(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "INTERRUPT_GRACE", 0.1)
-    monkeypatch.setattr(lock, "TERM_GRACE", 0.1)
+    monkeypatch.setattr(rivals, "INTERRUPT_GRACE", 0.1)
+    monkeypatch.setattr(rivals, "TERM_GRACE", 0.1)
     stubborn = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nprint(2, flush=True)\n"
     child = marked_child(clusterdir, f"{stubborn}time.sleep(600)")
     assert child.stdout is not None
     child.stdout.readline()
     with lock.locked(clusterdir, wait=0):
-        assert lock.marked(clusterdir) == []
+        assert rivals.marked(clusterdir) == []
     assert child.wait(10) == -9
     close(child)
 
@@ -91,7 +91,7 @@ def test_a_rival_that_ignores_an_interrupt_is_asked_otherwise(clusterdir: Cluste
     )
     assert child.stdout is not None
     child.stdout.readline()
-    lock._end(clusterdir, signal.SIGINT, 10)
+    rivals._end(lambda entry: rivals._is_marked(clusterdir, entry), signal.SIGINT, 10)
     assert child.wait(1) == -signal.SIGTERM
     close(child)
 
@@ -121,16 +121,16 @@ def test_a_marked_ancestor_is_no_rival(clusterdir: ClusterDir) -> None:
         f"with lock.locked(ClusterDir(Path({str(clusterdir.root)!r}), 't'), wait=0): print('held')"
     )
     wrapped = ["sh", "-c", 'echo 1; "$@"; echo ended', "sh", sys.executable, "-c", code]
-    done = process.run(wrapped, env={**lock.environment(clusterdir), "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = process.run(wrapped, env={**rivals.environment(clusterdir), "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.out.split() == ["1", "held", "ended"]
 
 
 def test_a_rival_that_does_not_end_is_named(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """It hangs in the kernel; waiting for it for ever would hold every later change."""
     child = marked_child(clusterdir, "import time; time.sleep(60)")
-    monkeypatch.setattr(lock, "KILL_GRACE", 0.2)
-    monkeypatch.setattr(lock, "INTERRUPT_GRACE", 0.1)
-    monkeypatch.setattr(lock, "TERM_GRACE", 0.1)
+    monkeypatch.setattr(rivals, "KILL_GRACE", 0.2)
+    monkeypatch.setattr(rivals, "INTERRUPT_GRACE", 0.1)
+    monkeypatch.setattr(rivals, "TERM_GRACE", 0.1)
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda descriptor, number: None)
     with pytest.raises(BusyError, match=str(child.pid)), lock.locked(clusterdir, wait=0):
         pass

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconfigure.model.request import KINDS
 from reconfigure.planning import plan, repair
-from reconfigure.planning.actions import MADE, Action, Do, Plan, PlanError, check
+from reconfigure.planning.actions import MADE, OF_BUSY, Action, Do, Plan, PlanError, check
 from reconfigure.planning.observed import Observed
 from reconfigure.providers.base import STATES, Machine
 from reconfigure.slurm.nodes import SlurmNode
@@ -48,6 +48,7 @@ def observations(draw: st.DrawFn) -> Observed:
         draw(st.none() | st.frozensets(NAMES)),
         draw(st.dictionaries(NAMES, st.just("no host; left alone until 12:00 UTC"))),
         drains=draw(st.dictionaries(NAMES, st.sampled_from(["fan", repair.DISK_FULL]))),
+        busy=draw(st.frozensets(NAMES)),
     )
 
 
@@ -58,6 +59,7 @@ def sound(found: Plan, observed: Observed) -> None:
     assert all(action.why for action in found.actions)
     assert set(found.of(Do.DESTROY, Do.REPLACE)) <= observed.state.keys()
     assert set(found.of(Do.CREATE)).isdisjoint(observed.state)
+    assert {action.do for action in found.actions if action.node in observed.busy} <= set(OF_BUSY)
 
 
 @given(observations(), st.dictionaries(NAMES, st.sampled_from(KINDS)), st.booleans())

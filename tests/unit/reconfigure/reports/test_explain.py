@@ -26,7 +26,7 @@ from tests.unit.reconfigure.reports.test_history import ASKED, FAILED, GONE, ONE
 CPU = Node("cpu-2", "slurm", "cpu", "198.18.4.2", "i", "small", ())
 LAB = Node("lab-1", "booking", "lab", "198.18.8.1", "i", "small", ())
 SITE = site_data.load(None)
-CONTEXT = explain.Context(None, True, 0, SITE, SITE.persistent())
+CONTEXT = explain.Context((), True, 0, SITE, SITE.persistent())
 
 
 def seen(state: str = "", reason: str = "", machine: str = "", fault: str = "") -> Observed:
@@ -85,7 +85,7 @@ def test_whoever_set_a_reason_is_named_and_its_words_stay_one_line() -> None:
 
 
 def test_without_a_worker_nothing_else_matters() -> None:
-    halted = explain.Context(None, False, 3, SITE, SITE.persistent())
+    halted = explain.Context((), False, 3, SITE, SITE.persistent())
     assert (
         "the worker does not run" in explain.explain_node(CPU, History(), seen("IDLE+CLOUD+POWERING_UP"), halted).next
     )
@@ -93,7 +93,7 @@ def test_without_a_worker_nothing_else_matters() -> None:
 
 
 def test_what_is_done_now_is_part_of_it() -> None:
-    busy = explain.Context({"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}, True, 1, SITE, SITE.persistent())
+    busy = explain.Context([{"step": "playbook", "nodes": ["cpu-2"], "since": 0.0}], True, 1, SITE, SITE.persistent())
     found = explain.explain_node(CPU, last_change("cpu-2", [ASKED, *UP[:2]]), seen("IDLE+POWERING_UP"), busy)
     assert found.now["at this moment"].startswith("playbook, for ")
     assert "it is being worked on" in found.next

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconfigure.clusterdir import lock
+from reconfigure.clusterdir import batches, rivals
 from reconfigure.clusterdir.paths import REPO, ClusterDir
 from reconfigure.rounds import playbook
 from reconfigure.rounds.playbook import CONFIGURED_BY
@@ -76,12 +76,14 @@ def test_events(events: list[dict[str, Any]], failed: dict[str, str], reached: s
 def test_host_keys_are_always_checked_and_children_carry_the_mark(tmp_path: Path) -> None:
     found = playbook.environment(ClusterDir(tmp_path, "kiwi"))
     assert found["ANSIBLE_HOST_KEY_CHECKING"] == "True"
-    assert found[lock.MARK] == str(tmp_path / "clusters" / "kiwi")
+    assert found[rivals.MARK] == str(tmp_path / "clusters" / "kiwi")
 
 
 def test_a_real_run_on_no_host_says_why(tmp_path: Path) -> None:
     clusterdir = ClusterDir(tmp_path, "kiwi")
-    run = playbook.run(clusterdir, "node.yml", {}, limit="nosuch")
+    claim = batches.claim(clusterdir, "1-1", ())
+    run = playbook.run(claim, "node.yml", {}, limit="nosuch")
+    claim.close()
     assert run.reached == set()
     assert "no hosts" in run.failed[""] or "pattern" in run.failed[""]
 

@@ -25,7 +25,7 @@ from reconfigure.planning.observed import Observed
 from reconfigure.rounds.round import Outcome
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.terraform.events import Instance
-from reconfigure.worker import serve, spool_listener
+from reconfigure.worker import serve, spool_listener, strays
 
 PATIENCE = 20.0  # seconds, a bound for what must come
 
@@ -209,6 +209,7 @@ class FakeRound:
     done: list[Plan]
     meanwhile: Any = None
     failed: dict[str, str]
+    batch: Any = None
 
     def __init__(self, cluster: Any, todo: Plan, observed: Observed, requests: tuple[Request, ...] = ()) -> None:
         self.todo = todo
@@ -217,13 +218,13 @@ class FakeRound:
         if FakeRound.meanwhile:
             FakeRound.meanwhile()
         FakeRound.done.append(self.todo)
-        return Outcome(FakeRound.failed, True)
+        return Outcome(FakeRound.failed, True, FakeRound.batch)
 
 
 @pytest.fixture
 def worker(clusterdir: ClusterDir, monkeypatch: pytest.MonkeyPatch) -> serve.Worker:
     """A worker of a cluster where only the login node runs."""
-    FakeRound.done, FakeRound.meanwhile, FakeRound.failed = [], None, {}
+    FakeRound.done, FakeRound.meanwhile, FakeRound.failed, FakeRound.batch = [], None, {}, None
     monkeypatch.setattr(serve, "Round", FakeRound)
     state = {"login": Instance("id", "address"), "cpu-3": Instance("id", "address")}
     machine = SimpleNamespace(name="login", instance="id", state="running")
@@ -305,7 +306,7 @@ def test_a_stray_is_removed_when_it_has_been_one_for_long(
     worker.round(queue)
     worker.round(queue)
     assert FakeRound.done == []
-    monkeypatch.setattr(serve, "STRAY", 0)
+    monkeypatch.setattr(strays, "LONG", 0)
     worker.round(queue)
     assert [todo.of(Do.DESTROY) for todo in FakeRound.done] == [("cpu-3",)]
     assert '"event":"stray"' in worker._clusterdir.journal.read_text().replace(" ", "")
@@ -314,7 +315,7 @@ def test_a_stray_is_removed_when_it_has_been_one_for_long(
 def test_a_stray_that_slurm_asks_for_stays(
     worker: serve.Worker, stray: None, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "STRAY", 0)
+    monkeypatch.setattr(strays, "LONG", 0)
     queue.put(request(1, "cpu-3"))
     worker.round(queue)
     assert [todo.of(Do.DESTROY) for todo in FakeRound.done] == [()]
