@@ -127,6 +127,7 @@ def _leftovers(clusterdir: ClusterDir, machines: Mapping[str, str]) -> list[str]
     found += _same("the bridge", ports, "running machines", links)
     found += _same("identity/", _names(clusterdir.path / "identity"), "running machines", names)
     found += _same("new identities", {p.parent.name for p in clusterdir.path.glob("identity/*/new")}, "at rest", set())
+    found += _same("run/batches/", _names(clusterdir.batches), "at rest", set())
     written = json.loads((clusterdir.local / "nodes.auto.tfvars.json").read_text())["nodes"]
     found += _same("nodes.auto.tfvars.json", set(written), "running machines", names)
     for tree in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
