@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 
 from reconfigure.clusterdir import batches, files, rivals
+from reconfigure.planning.actions import Do
 from reconfigure.rounds import failures, progress
 from reconfigure.rounds.context import Context, Result
 from reconfigure.rounds.steps import AFTER, WAVE, Step
@@ -65,10 +66,11 @@ class Batch:
 
     def _waves(self) -> Iterator[tuple[set[str], Settled]]:
         """Yield nodes that are ready together, with what came of waiting for machines meanwhile."""
-        cluster, made = self._context.cluster, self.nodes & set(self._context.plan.made)
-        addresses = {name: cluster.nodeset[name].address for name in sorted(made)}
+        cluster, plan = self._context.cluster, self._context.plan
+        new = self.nodes & {*plan.made, *plan.of(Do.CONFIGURE)}  # of one that a killed run made nobody knows it yet
+        addresses = {name: cluster.nodeset[name].address for name in sorted(new)}
         greetings = Greetings(addresses, self._ids, cluster.provider.observe, ADDED_WAIT)
-        ready = set(self.nodes - made)
+        ready = set(self.nodes - new)
         while ready or greetings.silent:
             settled = self._await(greetings, others=bool(ready)) if greetings.silent else Settled()
             yield ready | settled.greeted, settled

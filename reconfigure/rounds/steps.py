@@ -19,6 +19,7 @@ from reconfigure.planning.actions import Do
 from reconfigure.rounds import failures, machines, playbook, slurm_states
 from reconfigure.rounds.context import Context, Result
 from reconfigure.slurm import controller
+from reconfigure.slurm.nodes import Power
 from reconfigure.ssh import authority
 from reconfigure.terraform import client as terraform
 
@@ -98,8 +99,14 @@ def configure(context: Context) -> Result:
 
 
 def register(context: Context) -> Result:
-    """Have slurmd of running nodes register anew."""
-    names = context.well(context.plan.of(Do.REGISTER))
+    """Have slurmd of running nodes register anew, unless they did so when they were configured just now.
+
+    One that has a job already would lose it: Slurm takes a slurmd that says it has booted for a crash.
+    """
+    names, configured = context.well(context.plan.of(Do.REGISTER)), set(context.plan.of(Do.CONFIGURE))
+    if configured.intersection(names):
+        now = context.cluster.controller.nodes() or {}
+        names = [n for n in names if n not in configured or n not in now or now[n].power is not Power.UP]
     if not names:
         return Result()
     with context.step("register", names):

@@ -14,9 +14,11 @@ from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import batches, journal, lock
 from reconfigure.clusterdir.batches import Abandoned, Claim
 from reconfigure.planning import cooldown, plan
-from reconfigure.planning.actions import Do
+from reconfigure.planning.actions import Do, Plan
+from reconfigure.planning.observed import Observed
 from reconfigure.rounds import playbook, progress, wait_ssh
 from reconfigure.rounds import round as rounds
+from reconfigure.slurm import controller
 from reconfigure.slurm.nodes import SlurmNode
 from reconfigure.ssh import authority
 from tests.contract.rounds.rig import configured, do, made
@@ -121,6 +123,41 @@ def test_what_fails_because_the_worker_ends_is_no_failure(with_login: Cluster, m
     assert with_login.controller.told == []  # type: ignore[attr-defined]
     assert authority.unconfigured(with_login.clusterdir) == {"cpu-1"}
     assert batches.busy(with_login.clusterdir) == frozenset()
+
+
+def half_made(cluster: Cluster) -> tuple[Plan, Observed]:
+    """A plan for cpu-1, whose driver was killed before it was configured, and for which Slurm waits."""
+    do(cluster, {"cpu-1": "resume"})
+    (cluster.clusterdir.identity("cpu-1") / authority.NEW).touch()
+    coming = {"cpu-1": SlurmNode("cpu-1", "ALLOCATED", frozenset({"CLOUD", "POWERING_UP"}))}
+    observed = replace(cluster.observe(), slurm=coming)
+    found = plan.plan(cluster.nodeset, observed, {"cpu-1": "resume"})
+    assert (found.of(Do.CONFIGURE), found.of(Do.REGISTER)) == (("cpu-1",), ("cpu-1",))
+    return found, observed
+
+
+def test_a_machine_that_a_killed_driver_waited_for_is_waited_for(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo, observed = half_made(with_login)
+    monkeypatch.setattr(wait_ssh, "greeting", lambda addresses, timeout=1.0: set())
+    monkeypatch.setattr(wait_ssh, "faults", lambda machines, ids: dict.fromkeys(ids, "it is silent"))
+    outcome = rounds.Round(with_login, todo, observed).carry_out()
+    assert outcome.complete().failed == {"cpu-1": "it is silent"}
+
+
+@pytest.mark.parametrize(("flags", "again"), [({"POWERING_UP"}, ["cpu-1"]), (set(), [])])
+def test_one_that_registered_as_it_was_configured_is_not_asked_to_do_so_again(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch, flags: set[str], again: list[str]
+) -> None:
+    """Its job had begun, and Slurm took the restart for a crash of the node."""
+    todo, observed = half_made(with_login)
+    asked: list[str] = []
+    now = {"cpu-1": SlurmNode("cpu-1", "ALLOCATED", frozenset({"CLOUD", *flags}))}
+    with_login.controller.nodes = lambda: now  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(controller, "register", lambda _, nodes, booted: asked.extend(n.name for n in nodes) or {})
+    assert rounds.Round(with_login, todo, observed).carry_out().complete().failed == {}
+    assert asked == again
 
 
 def test_a_playbook_sees_the_state_that_its_batch_began_with(
