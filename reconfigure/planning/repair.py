@@ -78,9 +78,7 @@ def _agree(draft: Draft, name: str, node: SlurmNode) -> None:
     One that is made anew comes back by itself (NO_ANSWER).
     """
     observed, made = draft.observed, draft.has(name, *MADE)
-    entry = observed.state.get(name)
-    going = draft.has(name, Do.DESTROY) or (entry is not None and entry.tainted)
-    gone = not made and (going or not (entry is not None or observed.runs(name)))
+    gone = not made and (draft.has(name, Do.DESTROY) or not (name in observed.state or observed.runs(name)))
     lost = name in observed.running and (gone or made or name in observed.remade)
     if lost or (gone and node.completing):
         draft.add(name, Do.LOST, NO_ANSWER)

@@ -125,13 +125,6 @@ GONE = "its machine is gone (reconfigure sync)"
             id="a job ends",
         ),
         pytest.param(
-            observed(
-                *ALL, tainted=("cpu-2",), states={"cpu-2": UP}, running=("cpu-2",), new=("cpu-2",), remade=("cpu-2",)
-            ),
-            {"destroy": ("cpu-2",), "lost": {"cpu-2": LOST}, "power_down": {"cpu-2": GONE}},
-            id="a job is lost on a node whose machine was never wholly made",
-        ),
-        pytest.param(
             observed(*ALL, states={"cpu-1": UP, "cpu-2": "ALLOCATED+CLOUD+POWERED_DOWN"}),
             {},
             id="a job waits for a node that Slurm has not yet asked for",
