@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import select
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from kiwi.common.commandline import EVERY_DAY, complete
 from kiwi.common.errors import OK
@@ -53,15 +53,24 @@ def show_status(options: Options) -> int:
             else:
                 table, lines = _status(seen)
                 tables.show(table, ["", *lines])
-            if not options.watch:
+            if not options.watch or _reader_gone(sys.stdout, WATCH_PAUSE):
                 break
-            time.sleep(WATCH_PAUSE)
     return OK
+
+
+def _reader_gone(stream: TextIO | None, seconds: float) -> bool:
+    """Wait so long; return True at once where nobody reads: closed, or a pipe whose other end is (poll(2), POLLERR)."""
+    if stream is None:
+        return True
+    poll = select.poll()
+    poll.register(stream, 0)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _status(seen: Mapping[str, Any]) -> tuple[Table, list[str]]:
     states = ("terraform", "machine", "slurm", "event")
-    return Table(status.TITLES, status.cells(seen), whole=("node",), states=states), status.summary(seen)
+    table = Table(status.TITLES, status.cells(seen), whole=("node",), states=states, spare=status.SPARE)
+    return table, status.summary(seen)
 
 
 def _show_paths(written: Sequence[logs.Written], *, as_json: bool) -> None:

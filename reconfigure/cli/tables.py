@@ -18,7 +18,8 @@ from reconfigure.clusterdir.paths import ClusterDir
 class Table(NamedTuple):
     """Rows under titles. Columns are named by their titles: `whole` ones are never folded, `states` are coloured.
 
-    `bare` says that plain text has no line of titles.
+    `bare` says that plain text has no line of titles. `spare` are left out of a drawing that is too wide, the first
+    of them first.
     """
 
     titles: tuple[str, ...]
@@ -27,6 +28,13 @@ class Table(NamedTuple):
     states: tuple[str, ...] = ()
     right: tuple[str, ...] = ()
     bare: bool = False
+    spare: tuple[str, ...] = ()
+
+    def without(self, title: str) -> Table:
+        """Return the table without one of its columns."""
+        at = self.titles.index(title)
+        rows = [(*row[:at], *row[at + 1 :]) for row in self.rows]
+        return self._replace(titles=(*self.titles[:at], *self.titles[at + 1 :]), rows=rows)
 
 
 def on_terminal(stream: TextIO | None) -> bool:

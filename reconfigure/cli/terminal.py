@@ -56,10 +56,13 @@ def _lines(console: Console, table: Table) -> Iterator[Text]:
 def _drawn(table: Table, width: int) -> rich_table.Table:
     """Return a table without a frame for a terminal of `width` columns.
 
-    Cells are folded between words, and states such as idle+cloud before a plus; it may still be wider than that.
+    Its spare columns are left out as far as it takes. Then cells are folded between words, and states such as
+    idle+cloud before a plus; it may still be wider than that.
     """
+    for title in table.spare:
+        table = table.without(title) if _wide(table) > width else table
     drawn = rich_table.Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    narrow = max(map(len, text(table).splitlines()), default=0) > width
+    narrow = _wide(table) > width
     columns = []
     for i, title in enumerate(table.titles):
         cells = [row[i] for row in table.rows]
@@ -72,6 +75,10 @@ def _drawn(table: Table, width: int) -> rich_table.Table:
     for row in zip(*columns, strict=True):
         drawn.add_row(*row)
     return drawn
+
+
+def _wide(table: Table) -> int:
+    return max(map(len, text(table).splitlines()), default=0)
 
 
 def _style(state: str) -> str:

@@ -21,6 +21,7 @@ from reconfigure.reports import snapshot
 from reconfigure.rounds import progress
 
 TITLES = ("node", "role", "address", "terraform", "machine", "slurm", "event")
+SPARE = ("address", "role", "terraform")  # left out where the terminal is too narrow, in this order
 FAILURES = 5  # failures that are shown
 MANY = 20  # nodes without a machine that are shown one by one
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kiwi.common import process
-from reconfigure.cli import tables, terminal
+from reconfigure.cli import reports, tables, terminal
 from reconfigure.cli.tables import Table
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.rounds import progress
@@ -72,6 +72,28 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setenv("NO_COLOR", "1")
     terminal.show(NODES, [])
     assert not COLOUR.search(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_spare_columns_go_where_it_is_too_wide_and_only_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = NODES._replace(rows=[("cpu-1", "5", "idle+cloud")], spare=("size", "slurm"))
+    for columns, titles in (("30", ["node", "size", "slurm"]), ("18", ["node", "slurm"]), ("9", ["node"])):
+        monkeypatch.setenv("COLUMNS", columns)
+        terminal.show(small, [])
+        plain = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+        assert plain[0].split() == titles, columns
+        assert len(plain) == 2, "nothing is folded"
+
+
+def test_a_watch_through_a_pipe_ends_when_nobody_reads_it() -> None:
+    theirs, ours = os.pipe()
+    with os.fdopen(ours, "w") as stream:
+        assert not reports._reader_gone(stream, 0.0)
+        os.close(theirs)
+        assert reports._reader_gone(stream, 60.0)
+    assert reports._reader_gone(None, 60.0)
 
 
 class Screen(io.StringIO):
