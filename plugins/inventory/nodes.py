@@ -13,7 +13,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from reconfigure.cluster import inventory
-from reconfigure.clusterdir import paths, rivals
+from reconfigure.clusterdir import orphans, paths, rivals
 
 DOCUMENTATION = """
 name: nodes
@@ -41,6 +41,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     def parse(self, inventory_: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Fill Ansible's inventory."""
         super().parse(inventory_, loader, path, cache)
+        orphans.end_with_parent()
         self._read_config_data(path)
         found = inventory.load(paths.of(paths.default_cluster(os.environ)), os.environ.get(rivals.BATCH, ""))
         for group in found.groups:

@@ -12,7 +12,7 @@ from kiwi.common.errors import BUSY, OK, UsageError
 from reconfigure.cli.common import FORCE, SITE, Commands, Options, add, cluster, folder, print_json
 from reconfigure.cluster import inventory
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import paths, waiting_edit
+from reconfigure.clusterdir import orphans, paths, waiting_edit
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.images import catalogue
 from reconfigure.lifecycle import edits, mending, setup, teardown, welcome
@@ -126,6 +126,7 @@ def down(options: Options) -> int:
         return OK
     if not options.force:
         edits.require_nobody(clusterdir, registry.provider)
+    orphans.end(clusterdir)
     teardown.down(clusterdir, registry.provider, options.all)
     kept = "" if options.all else f"; data and keys are kept in {clusterdir.path}"
     print(f"the cluster {clusterdir.cluster} is removed{kept}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from kiwi.common.errors import UsageError
-from reconfigure.clusterdir import drains, files, journal, lock, sizes, waiting_edit
+from reconfigure.clusterdir import drains, files, journal, lock, orphans, sizes, waiting_edit
 from reconfigure.clusterdir.nodeset import load_nodeset, wished
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.lifecycle import setup
@@ -22,6 +22,7 @@ def mend(clusterdir: ClusterDir) -> bool:
     """
     if not clusterdir.path.exists():
         return False
+    orphans.end(clusterdir)
     with lock.locked(clusterdir, lock.WAIT):
         if not written.mend(clusterdir):
             return False
