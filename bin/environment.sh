@@ -15,3 +15,7 @@ if [ "${KIWI_CLEAN:-}" != $$ ]; then # our process keeps its number, whoever cal
   exec /usr/bin/env -i "${kept[@]}" /bin/bash -p "$0" "$@"
 fi
 unset KIWI_CLEAN
+if ! [ -d "${TMPDIR:-/tmp}" ] || ! [ -w "${TMPDIR:-/tmp}" ]; then
+  echo "${0##*/}: TMPDIR: found '${TMPDIR:-/tmp}'; needs a folder to write to, such as /tmp" >&2
+  exit 2
+fi

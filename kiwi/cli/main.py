@@ -56,6 +56,11 @@ def _run(argv: Sequence[str] | None) -> int:
     except KiwiError as exc:
         print(f"kiwi: {exc}", file=sys.stderr)
         return exc.exit_code
+    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
+        if exc.filename is None:
+            raise
+        print(f"kiwi: {exc.filename}: {exc.strerror}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return FAILED
     return code

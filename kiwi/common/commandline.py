@@ -37,9 +37,9 @@ Where it goes, for everybody and for you alone; a new shell then has it:
   fish   /usr/share/fish/vendor_completions.d/{prog}.fish
          ~/.config/fish/completions/{prog}.fish
 """
-# What a write to standard output fails with where nobody reads it, or where the disk is full.
+# What a write to standard output fails with where nobody reads it, or where the disk or a limit (ulimit -f) is full.
 CLOSED = errno.EPIPE
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Parser(argparse.ArgumentParser):

@@ -146,7 +146,7 @@ def _change(
         changed = outcome.changed or bool(mended) or bool(given_back)
         print_json({"changed": changed, "host": mended, **todo.data(), "failed": dict(outcome.failed)})
     else:
-        _show(todo, as_json)
+        _show(todo, as_json, left_out=(Do.REFUSE, Do.WAIT))
     refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)
     refused = {**refused, **{name: why for name, why in waits.items() if name in wished}}
     _complain("refused: ", refused)
@@ -175,13 +175,18 @@ def _complain(what: str, reasons: Mapping[str, str]) -> None:
         print(f"reconfigure: {names}: {what}{reason}", file=sys.stderr)
 
 
-def _show(todo: Plan, as_json: bool) -> None:
-    """Print a plan: one line for all nodes with which the same is done for the same reason."""
+def _show(todo: Plan, as_json: bool, left_out: Collection[Do] = ()) -> None:
+    """Print a plan: one line for all nodes with which the same is done for the same reason.
+
+    `left_out` is told otherwise.
+    """
     if as_json:
         print_json(todo.data())
         return
     groups: dict[tuple[Do, str], list[str]] = {}
     for action in todo.actions:
-        groups.setdefault((action.do, action.why), []).append(action.node)
+        if action.do not in left_out:
+            groups.setdefault((action.do, action.why), []).append(action.node)
     lines = [f"{WORDS.get(do, do.value)}: {hostlist.fold(names)} ({why})" for (do, why), names in groups.items()]
-    print("\n".join(lines) or "nothing to do")
+    if lines or not todo.actions:
+        print("\n".join(lines) or "nothing to do")

@@ -18,6 +18,7 @@ from reconfigure.images import catalogue
 from reconfigure.lifecycle import edits, mending, setup, teardown, welcome
 from reconfigure.providers import registry
 from reconfigure.site import data as site_data
+from reconfigure.site import written
 from reconfigure.ssh import client_config
 
 
@@ -50,11 +51,13 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def check(options: Options) -> int:
-    """Check the site data and print what was asked of it."""
+    """Check the site data and print what was asked of it: what is given, or what the cluster named has in force."""
     if options.schema:
         return print_schema()
     found = site_data.load(options.site)
-    if options.print:
+    if options.cluster and options.cluster != found.cluster_name and not options.site:
+        found = site_data.check(written.read(paths.of(options.cluster).require()).data)
+    if options.print is not None:
         if options.print not in found.data:
             raise UsageError(f"--print: found {options.print!r}; needs one of {', '.join(found.data)}")
         value = found.data[options.print]

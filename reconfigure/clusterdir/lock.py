@@ -79,7 +79,7 @@ def hold(path: Path, wait: float | None) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = _take(path, wait)
     try:
-        _sign(number)
+        _sign(number, path)
         yield
     finally:
         os.close(number)
@@ -112,11 +112,15 @@ def _try(number: int) -> bool:
     return True
 
 
-def _sign(number: int) -> None:
+def _sign(number: int, path: Path) -> None:
+    """Write down who holds a lock. Raise OSError, with the file, where that cannot be written."""
     command = " ".join(["reconfigure", *sys.argv[1:]])
     text = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
-    os.ftruncate(number, 0)
-    os.pwrite(number, text.encode(), 0)
+    try:
+        os.ftruncate(number, 0)
+        os.pwrite(number, text.encode(), 0)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc
 
 
 def _holder(number: int) -> str:

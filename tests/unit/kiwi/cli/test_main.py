@@ -306,3 +306,12 @@ def test_what_was_cancelled_before_it_began_is_not_cleaned(
     monkeypatch.setattr(bookings, "ask", lambda _: {"nodes": [{**NODE, "state": "free", "holder": None}]})
     assert cli.main(["kill", "-w", "lab-1"]) == OK
     assert capsys.readouterr().out == "lab-1: given back\n"
+
+
+def test_a_file_that_may_not_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a user `kiwi metrics --to /etc/foo` was a traceback, and so was `kiwi agent`."""
+    to = tmp_path / "nonexistent" / "kiwi.prom"
+    assert cli.main(["metrics", "--to", str(to)]) == FAILED
+    told = capsys.readouterr().err
+    assert told.startswith(f"kiwi: {to.parent}")
+    assert len(told.splitlines()) == 1

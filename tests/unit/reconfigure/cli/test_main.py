@@ -15,6 +15,8 @@ from reconfigure.cli import main as cli
 from reconfigure.cli import tables
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.providers.local import LocalProvider
+from reconfigure.site import data as site_data
+from reconfigure.site import written
 from reconfigure.worker import supervisor
 
 
@@ -139,3 +141,24 @@ def test_who_may_not_read_the_folder_is_told_so(
     monkeypatch.setattr(ClusterDir, "require", refused)
     assert cli.main(["status"]) == FAILED
     assert "nodeset.json: Permission denied; only root" in capsys.readouterr().err
+
+
+def test_an_empty_key_is_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--print", ""]) == USAGE
+    assert "--print: found ''; needs one of cluster_name, " in capsys.readouterr().err
+
+
+def test_a_check_is_of_the_cluster_that_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It spoke of the cluster kiwi, whichever was named."""
+    monkeypatch.setenv("KIWI_CLUSTER", "trial")
+    assert cli.main(["check"]) == USAGE
+    assert "there is no cluster 'trial'" in capsys.readouterr().err
+    clusterdir = ClusterDir(root, "trial")
+    clusterdir.path.mkdir(parents=True)
+    written.write(clusterdir, {**site_data.load(None).data, "cluster_name": "trial"})
+    assert cli.main(["check"]) == OK
+    assert "the site data is sound: cluster trial, " in capsys.readouterr().out
+    assert cli.main(["check", "--site", site_file(root, "cluster_name: third\n")]) == OK
+    assert "the site data is sound: cluster third, " in capsys.readouterr().out

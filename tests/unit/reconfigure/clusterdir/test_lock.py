@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kiwi.common import process
-from kiwi.common.errors import BUSY, BusyError
+from kiwi.common.errors import BUSY, FAILED, BusyError
 from reconfigure.clusterdir import lock, rivals
 from reconfigure.clusterdir.paths import ClusterDir
 
@@ -41,6 +41,15 @@ def test_the_busy_message_names_the_holder(clusterdir: ClusterDir) -> None:
     assert f"process {os.getpid()}" in str(caught.value)
     assert "since " in str(caught.value)
     assert caught.value.exit_code == BUSY
+
+
+def test_a_lock_that_cannot_be_written_is_named(clusterdir: ClusterDir) -> None:
+    """With `ulimit -f 0` it was a traceback."""
+    code = "from reconfigure.cli.main import commandline; from reconfigure.clusterdir import lock, paths; import sys; "
+    code += "sys.exit(commandline.end('x', lambda: lock.hold(paths.Path(sys.argv[1]), 0).__enter__() or 0))"
+    argv = ["bash", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-c", code, str(clusterdir.path / "lock")]
+    done = process.run(argv, check=False)
+    assert (done.code, done.err) == (FAILED, f"x: cannot write {clusterdir.path / 'lock'}: File too large\n")
 
 
 def test_it_can_be_taken_again(clusterdir: ClusterDir) -> None:
