@@ -44,6 +44,9 @@ class Authorizer:
         call: dict[str, Any] = {"do": request.op, "partition": partition.name, "nodes": request.nodes, "user": user}
         if request.op == "alloc":
             call |= {"seconds": request.seconds, "at": request.at, "dry_run": request.dry_run}
+            call |= {"size": request.size, "labels": request.labels}
+        if request.op == "extend":
+            call["until"] = request.at or 0.0
         return self._storage.call(call)
 
     def refused(self, peer: Peer, reason: str) -> None:
@@ -96,6 +99,8 @@ class Authorizer:
         parts = self._config.partitions
         if request.partition is not None:
             parts = tuple(p for p in parts if p.name == request.partition)
+        elif len(parts) > 1 and request.labels:
+            parts = tuple(p for p in parts if set(request.labels) <= set(p.labels))
         elif len(parts) > 1:
             parts = tuple(p for p in parts if set(request.nodes) & set(p.nodes))
         if len(parts) == 1:
@@ -103,7 +108,8 @@ class Authorizer:
         names = ", ".join(p.name for p in self._config.partitions) or "none"
         if request.partition is not None:
             raise UsageError(f"there is no partition {request.partition}", hint=f"partitions that are booked: {names}")
-        wanted = f"no one partition has {', '.join(request.nodes)}" if request.nodes else "no partition was named"
+        asked = ", ".join(request.nodes or request.labels)
+        wanted = f"no one partition has {asked}" if asked else "no partition was named"
         raise UsageError(wanted, hint=f"add -p PARTITION; partitions that are booked: {names}")
 
 

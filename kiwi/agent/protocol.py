@@ -2,12 +2,14 @@
 
 A request is an object with exactly these keys:
 
-    {"version": 2, "op": "info" | "alloc" | "kill", "partition": "lab" | null,
-     "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false, "at": 1795272400.0 | null}
+    {"version": 3, "op": "info" | "alloc" | "kill" | "extend", "partition": "lab" | null,
+     "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false, "at": 1795272400.0 | null,
+     "size": 0, "labels": ["gpu"]}
 
-`seconds`, `dry_run` and `at` (UTC seconds; null: now) are read by alloc only; `user` is for administrators. A request
-is sent in the oldest version that can carry it, 1 where `at` is null and left out, so an agent that was not yet
-restarted after an update answers all that it can; a newer one than its own it refuses in words. The answer
+`seconds` and `dry_run` are read by alloc only; `at` (UTC seconds) is when it begins there (null: now), and the new end
+in extend. alloc takes `nodes`, or `size` nodes that have all of `labels`. `user` is for administrators. A request
+is sent in the oldest version that can carry it: 1 has neither `at` nor what follows, 2 has `at`. So an agent that was
+not yet restarted after an update answers all that it can; a newer one than its own it refuses in words. The answer
 is `{"result": {"nodes": [kiwi.engines.base.Node as an object, …]}}` or
 `{"error": {"kind": "BusyError", "message": "…", "hint": "…"}}`.
 """
@@ -24,18 +26,18 @@ from typing import Any, Callable, NamedTuple
 from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageError, shown
 
 SOCKET = Path("/run/kiwi/agent.sock")
-OLDEST, VERSION = 1, 2
-ADDED = {"at": None}  # what version 1 does not have, and what it means there
+OLDEST, VERSION = 1, 3
+# What came with each version, and what it means where it is not there.
+ADDED: dict[int, dict[str, Any]] = {2: {"at": None}, 3: {"size": 0, "labels": []}}
+OPERATIONS = {"info": 1, "alloc": 1, "kill": 1, "extend": 3}  # with the version that brought each
+MOST = 4096  # nodes of one request
 MAX_REQUEST = 262144  # bytes: 4096 names of 64 characters
 LATEST = 2.0**33  # UTC seconds; what is later is no time
 ERRORS = {c.__name__: c for c in (KiwiError, UsageError, BusyError, UnreachableError)}
 
 
 class Request(NamedTuple):
-    """A checked request: `op` is info, alloc or kill, `seconds` how long to book, from `at` (UTC seconds) or now.
-
-    `user` None: the caller.
-    """
+    """A checked request; its fields are those of the module's text. `user` None: the caller."""
 
     op: str
     partition: str | None = None
@@ -44,6 +46,8 @@ class Request(NamedTuple):
     user: str | None = None
     dry_run: bool = False
     at: float | None = None
+    size: int = 0
+    labels: tuple[str, ...] = ()
 
 
 def _is_text(value: object) -> bool:
@@ -58,13 +62,17 @@ class _Check(NamedTuple):
 
 
 CHECKS = {
-    "op": _Check(lambda v: v in ("info", "alloc", "kill"), "info, alloc or kill"),
+    "op": _Check(lambda v: isinstance(v, str) and v in OPERATIONS, ", ".join(OPERATIONS)),
     "partition": _Check(lambda v: v is None or _is_text(v), "a name, or null"),
-    "nodes": _Check(lambda v: isinstance(v, list) and len(v) <= 4096 and all(map(_is_text, v)), "at most 4096 names"),
+    "nodes": _Check(
+        lambda v: isinstance(v, list) and len(v) <= MOST and all(map(_is_text, v)), f"at most {MOST} names"
+    ),
     "seconds": _Check(lambda v: type(v) is int, "a whole number"),
     "user": _Check(lambda v: v is None or _is_text(v), "a name, or null"),
     "dry_run": _Check(lambda v: type(v) is bool, "true or false"),
     "at": _Check(lambda v: v is None or (type(v) in (int, float) and 0 <= v < LATEST), "UTC seconds, or null"),
+    "size": _Check(lambda v: type(v) is int and 0 <= v <= MOST, f"a number from 0 to {MOST}"),
+    "labels": _Check(lambda v: isinstance(v, list) and len(v) <= 64 and all(map(_is_text, v)), "at most 64 words"),
 }
 
 
@@ -75,10 +83,11 @@ def line(message: Mapping[str, Any]) -> bytes:
 
 def encode(request: Request) -> bytes:
     """Return the line that carries `request`."""
-    values = request._asdict()
-    if any(values[key] != plain for key, plain in ADDED.items()):
-        return line({"version": VERSION, **values})
-    return line({"version": OLDEST, **{key: value for key, value in values.items() if key not in ADDED}})
+    values = {**request._asdict(), "labels": list(request.labels)}
+    needed = [number for number, keys in ADDED.items() if any(values[key] != plain for key, plain in keys.items())]
+    version = max(OPERATIONS[request.op], *needed, OLDEST)
+    later = _later(version)
+    return line({"version": version, **{key: value for key, value in values.items() if key not in later}})
 
 
 def decode(data: bytes) -> Request:
@@ -93,14 +102,20 @@ def decode(data: bytes) -> Request:
             f"the request is of version {shown(version)}; the agent of this machine knows {OLDEST} to {VERSION}",
             hint="client and agent are of different releases; an administrator runs: systemctl restart kiwi-agent",
         )
-    keys = [key for key in CHECKS if version > OLDEST or key not in ADDED]
+    later = _later(version)
+    keys = [key for key in CHECKS if key not in later]
     if set(raw) != set(keys):
         raise UsageError(f"the request must have exactly the keys {', '.join(keys)}")
-    raw = {**ADDED, **raw}
+    raw = {**later, **raw}
     for key, check in CHECKS.items():
         if not check.good(raw[key]):
             raise UsageError(key=f"request.{key}", found=raw[key], needs=check.needs)
-    return Request(**{**raw, "nodes": tuple(raw["nodes"])})
+    return Request(**{**raw, "nodes": tuple(raw["nodes"]), "labels": tuple(raw["labels"])})
+
+
+def _later(version: int) -> dict[str, Any]:
+    """Return the keys that a version does not have, with what they mean there."""
+    return {key: plain for number, keys in ADDED.items() if number > version for key, plain in keys.items()}
 
 
 def failure(error: KiwiError) -> dict[str, Any]:

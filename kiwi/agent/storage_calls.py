@@ -40,6 +40,7 @@ class StorageCalls:
             "info": self._info,
             "alloc": self._alloc,
             "kill": self._kill,
+            "extend": self._extend,
         }
         return table[request.pop("do")](**request)
 
@@ -82,17 +83,21 @@ class StorageCalls:
     def _info(self, partition: str, nodes: list[str]) -> dict[str, Any]:
         return _shown(self._engines[partition].nodes(nodes))
 
-    def _alloc(
-        self, partition: str, nodes: list[str], user: list[Any], seconds: int, at: float | None, dry_run: bool
-    ) -> dict[str, Any]:
+    def _alloc(self, partition: str, nodes: list[str], user: list[Any], seconds: int, **how: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON has it
         engine = self._engines[partition]
-        found = _shown(engine.allocate(nodes, User(*user), seconds, at=at, dry_run=dry_run))
+        found = _shown(engine.allocate(nodes, User(*user), seconds, **how))
         self._note(engine)
         return found
 
     def _kill(self, partition: str, nodes: list[str], user: list[Any]) -> dict[str, Any]:
         engine = self._engines[partition]
         found = _shown(engine.release(nodes, User(*user)))
+        self._note(engine)
+        return found
+
+    def _extend(self, partition: str, nodes: list[str], user: list[Any], until: float) -> dict[str, Any]:
+        engine = self._engines[partition]
+        found = _shown(engine.extend(nodes, User(*user), until))
         self._note(engine)
         return found
 

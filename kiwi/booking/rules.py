@@ -72,15 +72,18 @@ def allocate(document: Document, wanted: Booking, seen: Mapping[str, Seen], now:
     Raise BusyError (KiwiError if waiting helps with none) with a reason for each node that cannot be had then.
     """
     held = by_node(document)
-    reasons = []
-    for name in wanted.nodes:
-        entry = document.nodes.get(name, PLAIN)
-        state = state_of(held.get(name, []), seen.get(name), now, entry)
-        look = refusals.Look(name, wanted, held.get(name, []), seen.get(name), state, entry, now)
-        reasons.append(refusals.of_node(look))
+    reasons = [refusal(document, held.get(name, ()), wanted, name, seen.get(name), now) for name in wanted.nodes]
     if found := [reason for reason in reasons if reason]:
         raise refusals.together(found)
     return document.following({**document.bookings, wanted.id: wanted}, Change("booked", wanted))
+
+
+def refusal(
+    document: Document, held: Sequence[Booking], wanted: Booking, name: str, seen: Seen | None, now: float
+) -> KiwiError | None:
+    """Return why `wanted` cannot have a node whose bookings are `held`, or None."""
+    entry = document.nodes.get(name, PLAIN)
+    return refusals.of_node(refusals.Look(name, wanted, held, seen, state_of(held, seen, now, entry), entry, now))
 
 
 def release(document: Document, names: Iterable[str], user: str, now: float) -> Ended:

@@ -8,6 +8,7 @@ import os
 import pwd
 import sys
 import time
+from collections.abc import Collection
 from typing import Any
 
 from kiwi.agent.protocol import Request, ask
@@ -18,6 +19,9 @@ from kiwi.common.errors import OK, KiwiError, UnreachableError, UsageError
 OPENING = 20.0  # seconds that a node's agent has to open its gate
 JSON = "print a list of objects"
 NODES = "nodes, such as lab-1,lab-2 or lab-[1-4]"
+ALL = f"{NODES} (default: all)"
+LABEL = "only nodes with this label, may be given again; without -n: one node"
+UNTIL = "18:00, 2026-12-01T18:00 or +2:00:00 (from now on), later than their present end"
 PARTITION = "only this partition; `all` for info of all (the default)"
 TIME = "[[D:]H:]M:S or seconds (default: %(default)s)"
 AT = "from 18:00, 2026-12-01T18:00 or +2:00:00 (from now on) instead of at once"
@@ -25,28 +29,38 @@ USER = "for this user (administrators only)"
 
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Declare info, alloc and kill."""
+    """Declare info, alloc, extend and kill."""
     command = add(commands, "info", info, "who has which node, and until when", "info", EVERY_DAY)
     command.add_argument("--json", action="store_true", help=JSON)
     _add_partition(command)
     command = add(commands, "alloc", alloc, "take nodes", "alloc -w lab-1 -t 3:00:00", EVERY_DAY)
-    nodes = command.add_argument("-w", "--worker", action="append", required=True, metavar="NODES", help=NODES)
-    complete(nodes, "_kiwi_nodes")
+    _add_nodes(command, NODES)
+    command.add_argument("-n", "--nodes", type=int, metavar="N", help="any N nodes instead, all of one partition")
+    command.add_argument("-l", "--label", action="append", default=[], metavar="LABEL", help=LABEL)
     command.add_argument("-t", "--time", default="3600", help=TIME)
     command.add_argument("--at", metavar="WHEN", help=AT)
     command.add_argument("--json", action="store_true", help=JSON)
     command.add_argument("--dry-run", action="store_true", help="say whether it would succeed; change nothing")
     _add_partition(command)
     _add_user(command)
+    command = add(commands, "extend", extend, "keep nodes for longer", "extend --until +2:00:00", EVERY_DAY)
+    _add_nodes(command, ALL)
+    command.add_argument("--until", required=True, metavar="WHEN", help=UNTIL)
+    command.add_argument("--json", action="store_true", help=JSON)
+    _add_partition(command)
+    _add_user(command)
     command = add(
         commands, "kill", kill, "give nodes back now, or cancel what was booked for later", "kill -w lab-1", EVERY_DAY
     )
-    text = f"{NODES} (default: all)"
-    nodes = command.add_argument("-w", "--worker", action="append", default=[], metavar="NODES", help=text)
-    complete(nodes, "_kiwi_nodes")
+    _add_nodes(command, ALL)
     command.add_argument("-y", "--yes", action="store_true", help="give back all without being asked on a terminal")
     _add_partition(command)
     _add_user(command)
+
+
+def _add_nodes(command: argparse.ArgumentParser, text: str) -> None:
+    nodes = command.add_argument("-w", "--worker", action="append", default=[], metavar="NODES", help=text)
+    complete(nodes, "_kiwi_nodes")
 
 
 def _add_partition(command: argparse.ArgumentParser) -> None:
@@ -73,7 +87,9 @@ def alloc(options: Options) -> int:
     names = hostlist.expand(options.worker)
     seconds = durations.parse(options.time)
     at = None if options.at is None else durations.moment(options.at, time.time())
-    request = Request("alloc", options.partition, names, seconds, options.user, options.dry_run, at)
+    size = _size(options, names)
+    labels = tuple(options.label)
+    request = Request("alloc", options.partition, names, seconds, options.user, options.dry_run, at, size, labels)
     nodes = _ask_for(request)["nodes"]
     if not options.dry_run and at is None:
         nodes = _await_ready(nodes)
@@ -82,6 +98,27 @@ def alloc(options: Options) -> int:
         if options.json
         else _tell_alloc(nodes, options.dry_run, None if at is None else (at, at + seconds))
     )
+    return OK
+
+
+def _size(options: Options, names: Collection[str]) -> int:
+    """Return how many nodes are wanted where none is named, else 0. Raise UsageError unless it is clear which."""
+    number = int(bool(options.label)) if options.nodes is None else options.nodes
+    if options.nodes is not None and number < 1:
+        raise UsageError(key="--nodes", found=number, needs="a number from 1, such as 2")
+    if bool(names) == bool(number):
+        hint = "kiwi alloc -w lab-1, kiwi alloc -n 2 or kiwi alloc -l LABEL"
+        raise UsageError("name nodes, or say how many or with which label", hint=hint)
+    return number
+
+
+def extend(options: Options) -> int:
+    """Have bookings end later. Without nodes: all that the user holds in the partition."""
+    names = hostlist.expand(options.worker)
+    until = durations.moment(options.until, time.time(), "until")
+    nodes = _ask_for(Request("extend", options.partition, names, user=options.user, at=until))["nodes"]
+    held = ", ".join(n["node"] for n in nodes)
+    print(tables.as_json(nodes) if options.json else f"{held}: {nodes[0]['holder']}'s until {durations.local(until)}")
     return OK
 
 

@@ -18,7 +18,9 @@ EXAMPLES = (
     "info                        who has which node, and until when",
     "alloc -w lab-1 -t 3:00:00   take lab-1 for three hours; then: ssh lab-1",
     "alloc -w lab-[1-4] -t 600   take four nodes for ten minutes, all or none",
+    "alloc -n 2 -l gpu           take any two nodes that have the label gpu, both or none",
     "alloc -w lab-1 --at 18:00   take it this evening, for an hour",
+    "extend --until +2:00:00     keep what you hold until two hours from now",
     "kill -w lab-1               give it back now",
     "why 42                      why does Slurm's job 42 not run?",
 )
@@ -31,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"kiwi {__version__}", help="print the version")
     partition = top.add_argument("-p", "--partition", help=bookings.PARTITION)
     complete(partition, "_kiwi_partitions")
-    complete(top.add_argument("-u", "--user", help=f"{bookings.USER}: for alloc and kill"), "_kiwi_users")
+    complete(top.add_argument("-u", "--user", help=f"{bookings.USER}: for alloc, extend and kill"), "_kiwi_users")
     top.set_defaults(for_user=False)
     commands = commandline.commands_of(top)
     for family in FAMILIES:
@@ -50,7 +52,7 @@ def _run(argv: Sequence[str] | None) -> int:
     top = parser()
     options = top.parse_args(argv)
     if options.user is not None and not options.for_user:
-        top.error("argument -u/--user: only alloc and kill act for another user")
+        top.error("argument -u/--user: only alloc, extend and kill act for another user")
     try:
         code: int = options.run(options)
     except KiwiError as exc:

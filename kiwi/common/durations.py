@@ -46,10 +46,10 @@ def short(seconds: float) -> str:
     return f"{minutes}m {left:02d}s" if minutes else f"{left}s"
 
 
-def moment(text: str, now: float) -> float:
+def moment(text: str, now: float, key: str = "at") -> float:
     """Return the UTC seconds of a time to come, as this machine's zone has it. Raise UsageError if it is none.
 
-    `HH:MM` is the next such time of the day, `+TIME` so long from `now`.
+    `HH:MM` is the next such time of the day, `+TIME` so long from `now`; `key` names the option in the error.
     """
     if text.startswith("+"):
         return now + parse(text[1:])
@@ -59,7 +59,7 @@ def moment(text: str, now: float) -> float:
         found = _read_moment(f"{day}T{text}" if CLOCK.fullmatch(text) else text)
         if found is not None and found >= now - 60:
             return found
-    raise UsageError(key="at", found=text, needs=MOMENT)
+    raise UsageError(key=key, found=text, needs=MOMENT)
 
 
 def _read_moment(text: str) -> float | None:

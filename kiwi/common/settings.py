@@ -1,12 +1,13 @@
 """Read and check the configuration of this machine's agent, which root writes: /etc/kiwi/config.json.
 
     {"version": 1, "node": "lab-1", "role": "login" | "booking",
-     "partitions": [{"name": "lab", "nodes": ["lab-1", …], "state": "/var/lib/kiwi/state/lab"}],
+     "partitions": [{"name": "lab", "nodes": ["lab-1", …], "state": "/var/lib/kiwi/state/lab", "labels": ["gpu"]}],
      "admins": ["carol"], "bypass": [],
      "leaving": [],
      "max_time": 604800, "grace": 5, "clean_tmp": true, "left_files_block": true, "history_months": 24}
 
-`admins` may act for others, `bypass` are users whom the gate never refuses and
+All nodes of a partition have its `labels`. `admins` may act for others, `bypass`
+are users whom the gate never refuses and
 the clean-up never touches. `max_time` is the longest booking and `grace` the
 time between TERM and KILL, both in seconds; `clean_tmp` says whether the
 clean-up removes the user's files in /tmp and /var/tmp and the crontab,
@@ -33,11 +34,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
 class Partition(NamedTuple):
-    """Nodes that are booked together, and the folder of their state."""
+    """Nodes that are booked together, the folder of their state, and labels that each of them has."""
 
     name: str
     nodes: tuple[str, ...]
     state: Path
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,12 @@ KEYS = {
     "history_months": _Key(lambda v: type(v) is int and 1 <= v <= 1200, "months from 1 to 1200, such as 24"),
 }
 # Keys that came later: where a machine gets newer code, its agent starts before its file is written anew.
+PARTITION_DEFAULTS: dict[str, Any] = {"labels": []}
 DEFAULTS = {"leaving": [], "left_files_block": True, "history_months": 24}
 PARTITION_KEYS = {
     "name": _Key(_is_name, "a name such as lab"),
     "nodes": _Key(lambda v: _is_names(v) and bool(v) and len(set(v)) == len(v), 'names such as ["lab-1"], each once'),
+    "labels": _Key(_is_names, 'a list of words such as ["gpu"], or []'),
     "state": _Key(lambda v: isinstance(v, str) and v.startswith("/"), "a path such as /var/lib/kiwi/state/lab"),
 }
 
@@ -112,6 +116,8 @@ def load(path: Path = PATH) -> Config:
         raise UsageError(f"{path} cannot be read as JSON: {exc}") from exc
     if isinstance(raw, dict):
         raw = {**DEFAULTS, **raw}
+        if isinstance(raw.get("partitions"), list):
+            raw["partitions"] = [{**PARTITION_DEFAULTS, **p} if isinstance(p, dict) else p for p in raw["partitions"]]
     faults = _faults(raw)
     if faults:
         raise UsageError(f"{path} has faults:\n  " + "\n  ".join(faults))
@@ -160,7 +166,8 @@ def _build(raw: dict[str, Any]) -> Config:
         node=raw["node"],
         role=raw["role"],
         partitions=tuple(
-            Partition(p["name"], tuple(sorted(p["nodes"], key=_natural)), Path(p["state"])) for p in raw["partitions"]
+            Partition(p["name"], tuple(sorted(p["nodes"], key=_natural)), Path(p["state"]), tuple(p["labels"]))
+            for p in raw["partitions"]
         ),
         admins=frozenset(raw["admins"]),
         bypass=frozenset(raw["bypass"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -26,6 +26,7 @@ class Node(NamedTuple):
     next_holder: str | None = None
     next_start: float | None = None
     next_until: float | None = None
+    labels: tuple[str, ...] = ()
 
 
 class User(NamedTuple):
@@ -42,9 +43,23 @@ class Engine(Protocol):
         """Return these nodes (none named: all of the partition)."""
 
     def allocate(
-        self, names: Sequence[str], user: User, seconds: int, *, at: float | None = None, dry_run: bool = False
+        self,
+        names: Sequence[str],
+        user: User,
+        seconds: int,
+        *,
+        at: float | None = None,
+        dry_run: bool = False,
+        size: int = 0,
+        labels: Collection[str] = (),
     ) -> list[Node]:
-        """Give all of `names` to `user` for `seconds` from `at` (UTC seconds) or now, or none; return them as then."""
+        """Give all of `names` to `user` for `seconds` from `at` (UTC seconds) or now, or none; return them as then.
+
+        None named: give `size` nodes that have all of `labels`.
+        """
 
     def release(self, names: Sequence[str], user: User) -> list[Node]:
         """End what `user` holds of `names` (none named: all); return the nodes concerned."""
+
+    def extend(self, names: Sequence[str], user: User, until: float) -> list[Node]:
+        """Let what `user` holds of `names` (none named: all) end at `until` (UTC seconds); return these nodes."""

@@ -7,8 +7,8 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable
 
-from kiwi.booking import codec, journal, leaving, rules
-from kiwi.booking.document import VERSION, Booking, Document, NodeEntry, by_node
+from kiwi.booking import choosing, codec, journal, leaving, rules
+from kiwi.booking.document import VERSION, Booking, Document, by_node
 from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.journal import Journal
 from kiwi.booking.seen import Seen
@@ -16,6 +16,7 @@ from kiwi.booking.store import Store
 from kiwi.common import durations
 from kiwi.common.errors import KiwiError, UnreachableError, UsageError
 from kiwi.common.settings import Partition
+from kiwi.engines import view
 from kiwi.engines.base import Node, User
 
 log = logging.getLogger(__name__)
@@ -47,15 +48,25 @@ class BookingEngine:
         return self._shown(self._known(names) or self.partition.nodes, self.store.latest())
 
     def allocate(
-        self, names: Sequence[str], user: User, seconds: int, *, at: float | None = None, dry_run: bool = False
+        self,
+        names: Sequence[str],
+        user: User,
+        seconds: int,
+        *,
+        at: float | None = None,
+        dry_run: bool = False,
+        size: int = 0,
+        labels: Collection[str] = (),
     ) -> list[Node]:
         """Book all of `names` for `user`, for `seconds` from now or from `at` (UTC seconds), or none.
 
+        None named: book `size` nodes that have all of `labels`.
         Return them as they are then. Change nothing if `dry_run`. Raise UsageError if the time is too long, begins
         before now or more than AHEAD seconds from now or no node is named, BusyError or KiwiError if one cannot be had.
         """
-        if not names:
-            raise UsageError("no node was named", hint="for example: kiwi alloc -w " + self.partition.nodes[0])
+        if bool(names) == bool(size):
+            hint = f"for example: kiwi alloc -w {self.partition.nodes[0]}"
+            raise UsageError("name nodes, or say how many", hint=hint)
         wanted = self._known(names)
         durations.check(seconds, self._longest)
         identity = os.urandom(6).hex()
@@ -65,12 +76,25 @@ class BookingEngine:
             start = now if at is None else _checked(at, now)
             span = round(start, 3), round(start + seconds, 3)
             booking = Booking(identity, user.name, user.uid, tuple(wanted), *span, made=round(now, 3))
+            if size:
+                booking = choosing.choose(document, booking, size, self._fleet(document, labels), seen, now)
             return rules.allocate(document, booking, seen, now)
 
-        if dry_run:
-            return self._shown(wanted, self._next(self.store.latest(), wanted, change))
-        document = self._write(wanted, change)
-        return self._shown(wanted, document)
+        asked = wanted or self.partition.nodes
+        document = self._next(self.store.latest(), asked, change) if dry_run else self._write(asked, change)
+        return self._shown(document.bookings[identity].nodes, document)
+
+    def _fleet(self, document: Document, labels: Collection[str]) -> choosing.Fleet:
+        """Return the nodes that have all of `labels` and stay, with the labels of each."""
+        gone = leaving.read(self.store.root).union(self._leaving)
+        fleet = {n: own for n, own in self._labels(document).items() if set(labels) <= set(own)}
+        if not fleet:
+            known = sorted({label for own in self._labels(document).values() for label in own})
+            raise UsageError(
+                f"no node of partition {self.partition.name} has {', '.join(labels)}",
+                hint=f"labels there: {', '.join(known) or 'none'}",
+            )
+        return {n: own for n, own in fleet.items() if n not in gone}
 
     def release(self, names: Sequence[str], user: User) -> list[Node]:
         """End what `user` holds of `names` (none named: all) now; return the nodes concerned.
@@ -85,12 +109,13 @@ class BookingEngine:
     def extend(self, names: Sequence[str], user: User, until: float) -> list[Node]:
         """Let what `user` holds now, with any of `names` (none named: all), end at `until` (UTC seconds), not before.
 
-        Return the nodes concerned. Raise UsageError if `user` does not hold them, BusyError or KiwiError if it
-        cannot be so long.
+        Return the nodes concerned. Raise UsageError if `user` does not hold them or if that is further from now than
+        the longest booking, BusyError or KiwiError if it cannot be so long.
         """
         wanted = self._known(names)
 
         def change(document: Document, _: Mapping[str, Seen], now: float) -> Document:
+            durations.check(int(until - now), self._longest)
             longer = rules.extend(document, wanted, user.name, round(until, 3), now)
             self._require_staying(name for made in longer.changes for name in made.booking.nodes)
             return longer
@@ -160,27 +185,16 @@ class BookingEngine:
         seen = self.heartbeats.read(names)
         now = self.heartbeats.now()
         held = by_node(document)
-        entries = document.nodes
-        return [self._view(n, held.get(n, []), seen.get(n), now, entries.get(n, rules.PLAIN)) for n in names]
+        labels = self._labels(document)
+        entries = {n: document.nodes.get(n, rules.PLAIN)._replace(labels=labels[n]) for n in names}
+        return [view.node(n, self.partition.name, held.get(n, []), seen.get(n), now, entries[n]) for n in names]
 
-    def _view(self, name: str, held: Sequence[Booking], seen: Seen | None, now: float, entry: NodeEntry) -> Node:
-        live = next((b for b in held if b.live(now)), None)
-        coming = next((b for b in held if not b.begun(now) and not b.over(now)), None)
-        last = live or next((b for b in reversed(held) if b.begun(now)), None)
-        return Node(
-            node=name,
-            partition=self.partition.name,
-            state=rules.state_of(held, seen, now, entry),
-            holder=live.user if live else None,
-            until=live.until if live else None,
-            remaining=round(live.until - now, 3) if live else None,
-            booking=last.id if last else None,
-            ready=bool(live and seen and seen.report.open == live.id),
-            message=(seen.report.message if seen else "") or entry.reason,
-            next_holder=coming.user if coming else None,
-            next_start=coming.start if coming else None,
-            next_until=coming.until if coming else None,
-        )
+    def _labels(self, document: Document) -> dict[str, tuple[str, ...]]:
+        """Return the labels of each node of the partition: its own, and those that all of them have."""
+        return {
+            name: tuple(dict.fromkeys([*self.partition.labels, *document.nodes.get(name, rules.PLAIN).labels]))
+            for name in self.partition.nodes
+        }
 
     def journal(self, line: dict[str, Any]) -> None:
         """Append one line to the journal, with the version and the file server's time.

@@ -79,7 +79,7 @@ class Flavor(Keys):
         ge=64, le=2**26, title="Memory in megabytes.", description="whole megabytes from 64 up, such as 512"
     )
     features: Features = Field(
-        default_factory=_absent, title="Words for --constraint, added to those of the partition."
+        default_factory=_absent, title="Words for --constraint, or kiwi alloc -l, added to those of the partition."
     )
     gres: Once[Gres] = Field(
         default_factory=_absent,
@@ -149,7 +149,7 @@ class Partition(Keys):
     )
     image: ImageName = Field(title="A key of images.")
     flavor: FlavorName = Field(title="A key of flavors.")
-    features: Features = Field(default=[], title="Words for --constraint.")
+    features: Features = Field(default=[], title="Words for --constraint; where kiwi hands it out, for kiwi alloc -l.")
     slurm: PartitionWords = Field(
         default_factory=_absent,
         title="Words of your own in Slurm's line of the partition.",

@@ -1,9 +1,10 @@
 # Made from the parser of kiwi by bin/generate, with shtab (Apache-2.0); not to be edited.
 
-_shtab_kiwi_subparsers=(info alloc kill why metrics clean agent version completion)
+_shtab_kiwi_subparsers=(info alloc extend kill why metrics clean agent version completion)
 
 _shtab_kiwi_info_option_strings=(-h --help --json -p --partition)
-_shtab_kiwi_alloc_option_strings=(-h --help -w --worker -t --time --at --json --dry-run -p --partition -u --user)
+_shtab_kiwi_alloc_option_strings=(-h --help -w --worker -n --nodes -l --label -t --time --at --json --dry-run -p --partition -u --user)
+_shtab_kiwi_extend_option_strings=(-h --help -w --worker --until --json -p --partition -u --user)
 _shtab_kiwi_kill_option_strings=(-h --help -w --worker -y --yes -p --partition -u --user)
 _shtab_kiwi_why_option_strings=(-h --help)
 _shtab_kiwi_metrics_option_strings=(-h --help --to)
@@ -21,6 +22,12 @@ _shtab_kiwi_alloc__p_COMPGEN=_kiwi_partitions
 _shtab_kiwi_alloc___partition_COMPGEN=_kiwi_partitions
 _shtab_kiwi_alloc__u_COMPGEN=_kiwi_users
 _shtab_kiwi_alloc___user_COMPGEN=_kiwi_users
+_shtab_kiwi_extend__w_COMPGEN=_kiwi_nodes
+_shtab_kiwi_extend___worker_COMPGEN=_kiwi_nodes
+_shtab_kiwi_extend__p_COMPGEN=_kiwi_partitions
+_shtab_kiwi_extend___partition_COMPGEN=_kiwi_partitions
+_shtab_kiwi_extend__u_COMPGEN=_kiwi_users
+_shtab_kiwi_extend___user_COMPGEN=_kiwi_users
 _shtab_kiwi_kill__w_COMPGEN=_kiwi_nodes
 _shtab_kiwi_kill___worker_COMPGEN=_kiwi_nodes
 _shtab_kiwi_kill__p_COMPGEN=_kiwi_partitions
@@ -36,7 +43,7 @@ _shtab_kiwi__u_COMPGEN=_kiwi_users
 _shtab_kiwi___user_COMPGEN=_kiwi_users
 
 _shtab_kiwi_completion_pos_0_choices=(bash zsh fish)
-_shtab_kiwi_pos_0_choices=(info alloc kill why metrics clean agent version completion)
+_shtab_kiwi_pos_0_choices=(info alloc extend kill why metrics clean agent version completion)
 
 _shtab_kiwi_info__h_nargs=0
 _shtab_kiwi_info___help_nargs=0
@@ -45,6 +52,9 @@ _shtab_kiwi_alloc__h_nargs=0
 _shtab_kiwi_alloc___help_nargs=0
 _shtab_kiwi_alloc___json_nargs=0
 _shtab_kiwi_alloc___dry_run_nargs=0
+_shtab_kiwi_extend__h_nargs=0
+_shtab_kiwi_extend___help_nargs=0
+_shtab_kiwi_extend___json_nargs=0
 _shtab_kiwi_kill__h_nargs=0
 _shtab_kiwi_kill___help_nargs=0
 _shtab_kiwi_kill__y_nargs=0

@@ -86,8 +86,8 @@ function _shtab_kiwi_using
   test "$_shtab_kiwi_cmdpath" = "$argv"
 end
 
-set -g _shtab_kiwi_commands info alloc kill why metrics clean agent version completion
-set -g _shtab_kiwi_opts_with_value --at --grace --job --partition --time --to --user --worker -p -t -u -w
+set -g _shtab_kiwi_commands info alloc extend kill why metrics clean agent version completion
+set -g _shtab_kiwi_opts_with_value --at --grace --job --label --nodes --partition --time --to --until --user --worker -l -n -p -t -u -w
 
 complete -c kiwi -e
 complete -c kiwi -f
@@ -95,7 +95,7 @@ complete -c kiwi -f
 complete -c kiwi -n _shtab_kiwi_using -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n _shtab_kiwi_using -l version -d 'print the version'
 complete -c kiwi -n _shtab_kiwi_using -s p -l partition -xka "(_kiwi_partitions)" -d 'only this partition; `all` for info of all (the default)'
-complete -c kiwi -n _shtab_kiwi_using -s u -l user -xka "(_kiwi_users)" -d 'for this user (administrators only): for alloc and kill'
+complete -c kiwi -n _shtab_kiwi_using -s u -l user -xka "(_kiwi_users)" -d 'for this user (administrators only): for alloc, extend and kill'
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a info -d 'Who has which node, and until when.'
 complete -c kiwi -n '_shtab_kiwi_using info' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using info' -l json -d 'print a list of objects'
@@ -103,12 +103,21 @@ complete -c kiwi -n '_shtab_kiwi_using info' -s p -l partition -xka "(_kiwi_part
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a alloc -d 'Take nodes.'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s w -l worker -xka "(_kiwi_nodes)" -d 'nodes, such as lab-1,lab-2 or lab-[1-4]'
+complete -c kiwi -n '_shtab_kiwi_using alloc' -s n -l nodes -x -d 'any N nodes instead, all of one partition'
+complete -c kiwi -n '_shtab_kiwi_using alloc' -s l -l label -x -d 'only nodes with this label, may be given again; without -n: one node'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s t -l time -x -d '[[D:]H:]M:S or seconds (default: 3600)'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l at -x -d 'from 18:00, 2026-12-01T18:00 or +2:00:00 (from now on) instead of at once'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l json -d 'print a list of objects'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l dry-run -d 'say whether it would succeed; change nothing'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s p -l partition -xka "(_kiwi_partitions)" -d 'only this partition; `all` for info of all (the default)'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s u -l user -xka "(_kiwi_users)" -d 'for this user (administrators only)'
+complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a extend -d 'Keep nodes for longer.'
+complete -c kiwi -n '_shtab_kiwi_using extend' -s h -l help -d 'show this help message and exit'
+complete -c kiwi -n '_shtab_kiwi_using extend' -s w -l worker -xka "(_kiwi_nodes)" -d 'nodes, such as lab-1,lab-2 or lab-[1-4] (default: all)'
+complete -c kiwi -n '_shtab_kiwi_using extend' -l until -x -d '18:00, 2026-12-01T18:00 or +2:00:00 (from now on), later than their present end'
+complete -c kiwi -n '_shtab_kiwi_using extend' -l json -d 'print a list of objects'
+complete -c kiwi -n '_shtab_kiwi_using extend' -s p -l partition -xka "(_kiwi_partitions)" -d 'only this partition; `all` for info of all (the default)'
+complete -c kiwi -n '_shtab_kiwi_using extend' -s u -l user -xka "(_kiwi_users)" -d 'for this user (administrators only)'
 complete -c kiwi -n '_shtab_kiwi_using; and test $_shtab_kiwi_npos -eq 0' -a kill -d 'Give nodes back now, or cancel what was booked for later.'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s h -l help -d 'show this help message and exit'
 complete -c kiwi -n '_shtab_kiwi_using kill' -s w -l worker -xka "(_kiwi_nodes)" -d 'nodes, such as lab-1,lab-2 or lab-[1-4] (default: all)'

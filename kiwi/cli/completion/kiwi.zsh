@@ -9,6 +9,7 @@ _shtab_kiwi_commands() {
     alloc:'Take nodes.'
     clean:'End all that a user runs on this machine (root).'
     completion:'Print the completion for a shell.'
+    extend:'Keep nodes for longer.'
     info:'Who has which node, and until when.'
     kill:'Give nodes back now, or cancel what was booked for later.'
     metrics:'Print metrics for Prometheus (login node).'
@@ -22,7 +23,7 @@ _shtab_kiwi_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "(- : *)--version[print the version]"
   {-p,--partition}"[only this partition\; \`all\` for info of all (the default)]:partition:_kiwi_partitions"
-  {-u,--user}"[for this user (administrators only)\: for alloc and kill]:user:_kiwi_users"
+  {-u,--user}"[for this user (administrators only)\: for alloc, extend and kill]:user:_kiwi_users"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -38,6 +39,8 @@ _shtab_kiwi_agent_defaults_added=0
 _shtab_kiwi_alloc_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "*"{-w,--worker}"[nodes, such as lab-1,lab-2 or lab-\[1-4\]]:NODES:_kiwi_nodes"
+  {-n,--nodes}"[any N nodes instead, all of one partition]:N:"
+  "*"{-l,--label}"[only nodes with this label, may be given again\; without -n\: one node]:LABEL:"
   {-t,--time}"[\[\[D\:\]H\:\]M\:S or seconds (default\: 3600)]:time:"
   "--at[from 18\:00, 2026-12-01T18\:00 or \+2\:00\:00 (from now on) instead of at once]:WHEN:"
   "--json[print a list of objects]"
@@ -66,6 +69,18 @@ _shtab_kiwi_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_kiwi_completion_defaults_added=0
+
+_shtab_kiwi_extend_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "*"{-w,--worker}"[nodes, such as lab-1,lab-2 or lab-\[1-4\] (default\: all)]:NODES:_kiwi_nodes"
+  "--until[18\:00, 2026-12-01T18\:00 or \+2\:00\:00 (from now on), later than their present end]:WHEN:"
+  "--json[print a list of objects]"
+  {-p,--partition}"[only this partition\; \`all\` for info of all (the default)]:partition:_kiwi_partitions"
+  {-u,--user}"[for this user (administrators only)]:user:_kiwi_users"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_kiwi_extend_defaults_added=0
 
 _shtab_kiwi_info_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -133,6 +148,7 @@ _shtab_kiwi() {
         alloc) _arguments -C -s $_shtab_kiwi_alloc_options ;;
         clean) _arguments -C -s $_shtab_kiwi_clean_options ;;
         completion) _arguments -C -s $_shtab_kiwi_completion_options ;;
+        extend) _arguments -C -s $_shtab_kiwi_extend_options ;;
         info) _arguments -C -s $_shtab_kiwi_info_options ;;
         kill) _arguments -C -s $_shtab_kiwi_kill_options ;;
         metrics) _arguments -C -s $_shtab_kiwi_metrics_options ;;

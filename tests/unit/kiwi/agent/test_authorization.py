@@ -38,9 +38,9 @@ def authorizer(monkeypatch: pytest.MonkeyPatch) -> Authorizer:
     def nobody(name: str) -> User:
         raise UsageError(f"there is no user {name}")
 
-    monkeypatch.setattr(authorization, "_user_of", lambda uid: User("root" if uid == 0 else "bob", uid))
+    monkeypatch.setattr(authorization, "_user_of", lambda uid: User({0: "root", 1001: "carol"}.get(uid, "bob"), uid))
     monkeypatch.setattr(authorization, "_user_named", nobody)
-    parts = tuple(Partition(name, (f"{name}-1", f"{name}-2"), Path("/nowhere")) for name in HELD)
+    parts = tuple(Partition(name, (f"{name}-1", f"{name}-2"), Path("/nowhere"), (f"of-{name}", "all")) for name in HELD)
     config = replace(settings("login", "login", Path("/nowhere")), partitions=parts)
     return Authorizer(config, Storage(), lambda event: None)  # type: ignore[arg-type]
 
@@ -49,6 +49,13 @@ def test_kill_without_a_node_is_for_all_partitions(authorizer: Authorizer) -> No
     """`leavers` asks it for a user who is gone: with two partitions to book it was refused."""
     answer = authorizer.handle(Peer(1, 0), Request("kill", None, (), user="dave"))
     assert [node["node"] for node in answer["nodes"]] == ["lab-1", "old-2"]
+
+
+def test_labels_say_which_partition_is_meant(authorizer: Authorizer) -> None:
+    answer = authorizer.handle(Peer(1, 1001), Request("alloc", seconds=60, size=1, labels=("of-old", "all")))
+    assert [node["node"] for node in answer["nodes"]] == ["old-2"]
+    with pytest.raises(UsageError, match="no one partition has all"):
+        authorizer.handle(Peer(1, 1001), Request("alloc", seconds=60, size=1, labels=("all",)))
 
 
 def test_who_holds_nothing_anywhere_is_told(authorizer: Authorizer) -> None:

@@ -124,7 +124,7 @@ def test_a_booking_from_alloc_to_kill(lab: Lab) -> None:
         (("lab-1", "lab-2"), 60, "has no node lab-2"),
         (("lab-1",), 601, "time: found 601; needs 1 to 600 seconds"),
         (("lab-1",), -5, "time: found -5; needs 1 to 600 seconds"),
-        ((), 60, "no node was named"),
+        ((), 60, "name nodes, or say how many"),
     ],
 )
 def test_wrong_requests_change_nothing(lab: Lab, nodes: tuple[str, ...], seconds: int, told: str) -> None:

@@ -36,15 +36,26 @@ def test_what_version_1_can_carry_is_sent_in_it() -> None:
     }
 
 
-@pytest.mark.parametrize("at", [None, 1795272400.5, 0])
-def test_both_versions_are_understood(at: float | None) -> None:
-    request = Request("alloc", None, ("lab-1",), 60, at=at)
-    assert protocol.decode(protocol.encode(request)) == request
+@pytest.mark.parametrize(
+    ("request_", "version"),
+    [
+        (Request("alloc", None, ("lab-1",), 60), 1),
+        (Request("alloc", None, ("lab-1",), 60, at=1795272400.5), 2),
+        (Request("alloc", None, ("lab-1",), 60, at=0), 2),
+        (Request("alloc", seconds=60, size=2), 3),
+        (Request("alloc", seconds=60, size=1, labels=("gpu", "big")), 3),
+        (Request("extend", at=1795272400.5), 3),
+    ],
+)
+def test_all_versions_are_understood(request_: Request, version: int) -> None:
+    sent = protocol.encode(request_)
+    assert json.loads(sent)["version"] == version
+    assert protocol.decode(sent) == request_
 
 
-@pytest.mark.parametrize("version", [3, 99, 0, -1, True, "2", 1.0, None])
+@pytest.mark.parametrize("version", [4, 99, 0, -1, True, "2", 1.0, None])
 def test_other_versions_are_refused_in_words(version: object) -> None:
-    with pytest.raises(UsageError, match=r"of version .*; the agent of this machine knows 1 to 2") as caught:
+    with pytest.raises(UsageError, match=r"of version .*; the agent of this machine knows 1 to 3") as caught:
         protocol.decode(line({**FIRST, "version": version, "more": 1}))
     assert "different releases" in caught.value.hint
 
@@ -56,6 +67,7 @@ def test_other_versions_are_refused_in_words(version: object) -> None:
         pytest.param({**FIRST, "version": 2}, id="version 2 has all keys"),
         *[pytest.param({**FIRST, "version": 2, "at": at}, id=repr(at)) for at in (-1, 2.0**33, "now", True, [])],
         pytest.param({**FIRST, "version": 2, "at": float("nan")}, id="nan"),
+        pytest.param({**FIRST, "version": 2, "at": 1, "size": 1, "labels": []}, id="version 2 has no size"),
     ],
 )
 def test_a_request_has_exactly_the_keys_of_its_version(wrong: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from kiwi.common.commandline import SHELLS
 from kiwi.common.errors import FAILED, OK, USAGE, UsageError
 from reconfigure.clusterdir.paths import REPO
 
-COMMANDS = ["info", "alloc", "kill", "why", "metrics", "clean", "agent", "version", "completion"]
+COMMANDS = ["info", "alloc", "extend", "kill", "why", "metrics", "clean", "agent", "version", "completion"]
 NODE = {"node": "lab-1", "partition": "lab", "state": "booked", "holder": "bob", "booking": "b1", "until": 0}
 NODE |= {"remaining": 0, "ready": True, "message": ""}
 
@@ -52,7 +52,7 @@ def test_help_has_every_command_in_a_group(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out.partition("examples:")[0]
     groups = re.split(r"^(?:every day|by hand|called by others):$", shown, flags=re.MULTILINE)[1:]
     assert [re.findall(r"^  ([a-z]+) ", group, flags=re.MULTILINE) for group in groups] == [
-        ["info", "alloc", "kill", "why"],
+        ["info", "alloc", "extend", "kill", "why"],
         ["clean", "version", "completion"],
         ["metrics", "agent"],
     ]
@@ -93,6 +93,33 @@ def test_user_and_partition_stand_before_or_after_the_command(line: str, asked: 
     assert asked == [Request("alloc", "lab", ("lab-1",), 3600, "bob", True)]
 
 
+@pytest.mark.parametrize(
+    ("line", "size", "labels"),
+    [("-n 3", 3, ()), ("-l gpu", 1, ("gpu",)), ("-n 2 -l gpu -l big", 2, ("gpu", "big"))],
+)
+def test_nodes_by_number_and_label(line: str, size: int, labels: tuple[str, ...], asked: list[Request]) -> None:
+    assert cli.main(["alloc", *line.split(), "--dry-run"]) == OK
+    assert asked == [Request("alloc", seconds=3600, dry_run=True, size=size, labels=labels)]
+
+
+@pytest.mark.parametrize("line", ["", "-w lab-1 -n 1", "-w lab-1 -l gpu", "-n 0", "-n -1"])
+def test_nodes_are_named_or_counted(line: str, asked: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["alloc", *line.split()]) == USAGE
+    assert "-n" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_extend(asked: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
+    before = time.time()
+    assert cli.main(["extend", "--until", "+2:00:00"]) == OK
+    (request,) = asked
+    assert request == Request("extend", at=request.at)
+    assert before + 7200 <= (request.at or 0) <= time.time() + 7200
+    assert capsys.readouterr().out.startswith("lab-1: bob's until ")
+    assert cli.main(["extend", "--until", "yesterday"]) == USAGE
+    assert "until: found 'yesterday'" in capsys.readouterr().err
+
+
 def test_without_them_it_is_the_caller_and_any_partition(asked: list[Request]) -> None:
     assert cli.main(["kill"]) == OK
     assert asked == [Request("kill", None, ())]
@@ -103,7 +130,7 @@ def test_a_user_is_refused_where_nobody_acts_for_one(
     command: list[str], asked: list[Request], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(["-u", "bob", *command]) == USAGE
-    assert "only alloc and kill act for another user" in capsys.readouterr().err
+    assert "only alloc, extend and kill act for another user" in capsys.readouterr().err
     assert asked == []
 
 
@@ -113,7 +140,7 @@ def test_an_unknown_option_is_named_with_the_usage_of_its_command(
 ) -> None:
     assert ended(["alloc", "-w", "lab-1", option]) == USAGE
     shown = capsys.readouterr().err
-    assert shown.startswith("usage: kiwi alloc [-h] -w NODES")
+    assert shown.startswith("usage: kiwi alloc [-h] [-w NODES] [-n N]")
     assert f"kiwi alloc: error: unrecognized arguments: {option}" in shown
 
 
@@ -123,7 +150,7 @@ def test_an_unknown_option_is_named_with_the_usage_of_its_command(
         ("--vers", "kiwi: error: unrecognized arguments: --vers"),
         ("--nosuch=1 info", "kiwi: error: unrecognized arguments: --nosuch=1"),
         ("alloc --nosuch", "kiwi alloc: error: unrecognized arguments: --nosuch"),
-        ("alloc -t -5", "kiwi alloc: error: the following arguments are required: -w/--worker"),
+        ("extend -w lab-1", "kiwi extend: error: the following arguments are required: --until"),
         ("-p lab", "kiwi: error: the following arguments are required: COMMAND"),
         ("-plab", "kiwi: error: the following arguments are required: COMMAND"),
     ],

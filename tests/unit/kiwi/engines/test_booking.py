@@ -125,6 +125,41 @@ def test_extend(lab: Lab) -> None:
     assert {(n.node, n.until) for n in nodes} == {(name, round(lab.now + 7000, 3)) for name in ("lab-1", "lab-2")}
 
 
+def test_extend_is_no_way_around_the_longest_booking(lab: Lab) -> None:
+    with pytest.raises(UsageError, match="time: found 7260; needs 1 to 7200 seconds"):
+        lab.engine.extend([], ALICE, lab.now + 7260.5)
+
+
+def test_a_number_of_nodes(lab: Lab) -> None:
+    with pytest.raises(BusyError, match="2 such nodes are wanted, 1 of 3 can be had"):
+        lab.engine.allocate([], BOB, 60, size=2)
+    assert lab.newest()["generation"] == 41
+    (node,) = lab.engine.allocate([], BOB, 60, size=1)
+    assert (node.node, node.holder) == ("lab-3", "bob")
+
+
+def test_labels(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.engine.partition = lab.engine.partition._replace(labels=("gpu",))
+    with pytest.raises(UsageError, match="no node of partition lab has gpu, big") as caught:
+        lab.engine.allocate([], BOB, 60, size=1, labels=["gpu", "big"])
+    assert caught.value.hint == "labels there: gpu"
+    (node,) = lab.engine.allocate([], BOB, 60, size=1, labels=["gpu"], dry_run=True)
+    assert (node.node, node.labels) == ("lab-3", ("gpu",))
+
+
+def test_a_node_that_leaves_is_not_chosen(lab: Lab) -> None:
+    (lab.root / "leaving.json").write_text('{"version": 1, "nodes": ["lab-3"]}')
+    with pytest.raises(BusyError, match="0 of 2 can be had"):
+        lab.engine.allocate([], BOB, 60, size=1)
+
+
+@pytest.mark.parametrize(("names", "size"), [([], 0), (["lab-3"], 1)])
+def test_either_names_or_a_number(lab: Lab, names: list[str], size: int) -> None:
+    with pytest.raises(UsageError, match="name nodes, or say how many"):
+        lab.engine.allocate(names, BOB, 60, size=size)
+
+
 def test_a_dry_run_changes_nothing(lab: Lab) -> None:
     (node,) = lab.engine.allocate(["lab-3"], BOB, 60, dry_run=True)
     assert (node.holder, lab.newest()["generation"]) == ("bob", 41)
