@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from kiwi.common import process
+from kiwi.common import process, waiting
 from reconfigure.cluster.cluster import Cluster
-from reconfigure.clusterdir import files
+from reconfigure.clusterdir import batches, files
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.clusterdir.queue import Queue
 from reconfigure.model.request import Request
@@ -151,7 +151,10 @@ class Kiwi:
         self.queue.put(Request(f"{self.number}-1", kind, ",".join(names), 1.0, None))
 
     def _round(self) -> None:
-        serve.Worker(self.cluster.clusterdir, lambda: self.cluster).round(self.queue)
+        worker = serve.Worker(self.cluster.clusterdir, lambda: self.cluster)
+        worker.round(self.queue)
+        assert waiting.until(lambda: not batches.live(self.cluster.clusterdir), 60)
+        worker._collect(self.queue)
 
     def resume(self, *names: str) -> None:
         self._ask("resume", *names)
@@ -241,7 +244,7 @@ def _fakes(found: Kiwi, monkeypatch: pytest.MonkeyPatch) -> None:
         set_state=lambda names, state, reason="", as_user="": found.sent.append((state, reason)),
         start_now=lambda jobs: None,
     )
-    monkeypatch.setattr(wait_ssh, "wait", lambda addresses, ids, observe, seconds: {})
+    monkeypatch.setattr(wait_ssh, "greeting", lambda addresses, timeout=1.0: set(addresses))
     monkeypatch.setattr(
         playbook, "run", lambda clusterdir, name, data, limit: playbook.Run(reached=set(limit.split(",")))
     )
