@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from kiwi.common import hostlist
+from kiwi.common import hostlist, waiting
 from kiwi.common.errors import KiwiError
 from kiwi.common.process import CommandError
 from reconfigure.clusterdir import batches
@@ -19,7 +19,6 @@ from reconfigure.planning.actions import Do
 from reconfigure.rounds import failures, machines, playbook, slurm_states
 from reconfigure.rounds.context import Context, Result
 from reconfigure.slurm import controller
-from reconfigure.slurm.nodes import Power
 from reconfigure.ssh import authority
 from reconfigure.terraform import client as terraform
 
@@ -99,19 +98,29 @@ def configure(context: Context) -> Result:
 
 
 def register(context: Context) -> Result:
-    """Have slurmd of running nodes register anew, unless they did so when they were configured just now.
+    """Have slurmd of running nodes register anew, but none that Slurm has up by now: a job may start there.
 
-    One that has a job already would lose it: Slurm takes a slurmd that says it has booted for a crash.
+    That job would be lost: Slurm takes a slurmd that says it has booted for a crash. A slurmd that has just begun
+    (configured in this round, or by one that was killed) is given the time to register.
     """
-    names, configured = context.well(context.plan.of(Do.REGISTER)), set(context.plan.of(Do.CONFIGURE))
-    if configured.intersection(names):
-        now = context.cluster.controller.nodes() or {}
-        names = [n for n in names if n not in configured or n not in now or now[n].power is not Power.UP]
+    names = _not_up(context, context.well(context.plan.of(Do.REGISTER)))
     if not names:
         return Result()
+    clusterdir, nodeset = context.cluster.clusterdir, context.cluster.nodeset
     with context.step("register", names):
-        nodes = [context.cluster.nodeset[name] for name in names]
-        return Result(True, controller.register(context.cluster.clusterdir, nodes, context.booting))
+        found = controller.register(clusterdir, [nodeset[name] for name in names], context.booting)
+        left = sorted(found.just_began)
+        if left:
+            left = waiting.until(lambda: _not_up(context, left), controller.YOUNG, done=lambda n: not n, pause=0.5)
+        nodes = [nodeset[name] for name in left]
+        again = controller.register(clusterdir, nodes, context.booting, young_too=True).failed if left else {}
+        return Result(True, {**found.failed, **again})
+
+
+def _not_up(context: Context, names: Collection[str]) -> list[str]:
+    """Return those of the nodes that Slurm does not have up and in service now; all where it does not answer."""
+    nodes = (context.cluster.controller.nodes() if names else None) or {}
+    return [name for name in names if name not in nodes or not nodes[name].in_service]
 
 
 def clean_up(context: Context) -> Result:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from kiwi.common import process
 from kiwi.common.errors import KiwiError, UnreachableError, UsageError
@@ -27,6 +28,10 @@ FOLLOW = ("python3", "/usr/lib/kiwi/slurmscripts/follow")
 RESTART = "systemctl restart slurmd"
 OPTIONS = """sed 's/"$/ -b"/' /etc/default/slurmd >/run/slurmd-booted.env"""  # gone when slurmd stops (role slurm)
 BOOTED = f"systemctl stop slurmd; {OPTIONS} && systemctl start slurmd"
+# Ends with JUST_BEGAN where slurmd began less than YOUNG seconds ago: it may be registering at this moment.
+YOUNG, JUST_BEGAN = 10, 75
+CHANGED = "systemctl show -P StateChangeTimestamp --timestamp=unix slurmd | tr -d @"
+OLD = f"[ $(( $(date +%s) - $({CHANGED}) )) -ge {YOUNG} ] || exit {JUST_BEGAN}"
 CONNECT_TIMEOUT = 5  # seconds
 CALL_TIMEOUT = 20.0
 LONGEST = 16 << 20  # bytes of an answer: some 6,000 nodes as JSON, or 100,000 jobs
@@ -48,27 +53,38 @@ def _options(clusterdir: ClusterDir, name: str, **more: object) -> list[str]:
     return ssh_options.arguments({**ssh_options.to_node(clusterdir, name), **unattended, **more})
 
 
-def register(clusterdir: ClusterDir, nodes: Collection[Node], booted: Collection[str]) -> dict[str, str]:
-    """Restart slurmd of nodes, so that they register anew (their jobs go on); return why that failed, by node.
+class Registration(NamedTuple):
+    """What came of `register`: why it failed, by node, and the nodes whose slurmd has just begun and was left alone."""
+
+    failed: Mapping[str, str]
+    just_began: frozenset[str]
+
+
+def register(
+    clusterdir: ClusterDir, nodes: Collection[Node], booted: Collection[str], *, young_too: bool = False
+) -> Registration:
+    """Restart slurmd of nodes, so that they register anew; their jobs go on, but not one that starts at this moment.
 
     AT_ONCE at a time: each may take CALL_TIMEOUT seconds to say nothing. `booted` say that they have booted now, which
-    is what Slurm waits for while it powers a node up.
+    is what Slurm waits for while it powers a node up. One that began within YOUNG seconds is left, or `young_too`.
     """
 
-    def restart(node: Node) -> str:
+    def restart(node: Node) -> int | str:
         command = BOOTED if node.name in booted else RESTART
+        command = command if young_too else f"{OLD}; {command}"
         argv = ["ssh", "-F", "none", "-T", *_options(clusterdir, node.name), f"root@{node.address}", command]
         try:
             process.run(argv, timeout=CALL_TIMEOUT, limit=LONGEST)
         except CommandError as exc:
-            return f"its slurmd could not be restarted: {exc.stderr.strip()}"
+            return JUST_BEGAN if exc.code == JUST_BEGAN else f"its slurmd could not be restarted: {exc.stderr.strip()}"
         except OSError as exc:  # of this host; what became of the others is not lost
             return f"its slurmd could not be restarted: {exc.strerror}"
-        return ""
+        return 0
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = dict(zip((node.name for node in nodes), pool.map(restart, nodes)))
-    return {name: why for name, why in found.items() if why}
+    failed = {name: why for name, why in found.items() if isinstance(why, str)}
+    return Registration(failed, frozenset(name for name, code in found.items() if code == JUST_BEGAN))
 
 
 class Controller:

@@ -139,6 +139,11 @@ class SlurmNode:
         return "NOT_RESPONDING" not in self.flags
 
     @property
+    def in_service(self) -> bool:
+        """Whether its slurmd has registered and Slurm counts on it; a job may start there at any moment."""
+        return self.power is Power.UP and self.responds and not self.down and not self.rebooting
+
+    @property
     def rebooting(self) -> bool:
         """Whether Slurm waits for the end of a reboot: only a slurmd that says it has booted since counts."""
         return any(flag.startswith("REBOOT") for flag in self.flags)

@@ -55,7 +55,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     )
     monkeypatch.setattr(wait_ssh, "greeting", lambda addresses, timeout=1.0: set(addresses))
     monkeypatch.setattr(playbook, "run", configured())
-    monkeypatch.setattr(controller, "register", lambda clusterdir, nodes, booted: {})
+    monkeypatch.setattr(controller, "register", lambda *_, **__: controller.Registration({}, frozenset()))
     yield found
 
 

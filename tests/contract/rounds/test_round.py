@@ -359,13 +359,46 @@ def test_a_node_that_does_not_register_is_given_up(with_login: Cluster, monkeypa
     slurm.nodes = lambda: states  # type: ignore[method-assign]
     asked: list[str] = []
 
-    def register(clusterdir: ClusterDir, nodes: list[Node], booted: frozenset[str]) -> dict[str, str]:
+    def register(clusterdir: ClusterDir, nodes: list[Node], booted: frozenset[str]) -> controller.Registration:
         assert booted == {"cpu-1", "cpu-2"}  # Slurm powers them up
         asked.extend(node.name for node in nodes)
-        return {"cpu-1": "its slurmd could not be restarted"}
+        return controller.Registration({"cpu-1": "its slurmd could not be restarted"}, frozenset())
 
     monkeypatch.setattr(controller, "register", register)
     assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume"}).failed.keys() == {"cpu-1"}
     assert asked == ["cpu-1", "cpu-2"]
     told = slurm.told  # type: ignore[attr-defined]
     assert [(names, state) for names, state, _ in told] == [(("cpu-1",), "power_down_force")]
+
+
+def test_no_slurmd_is_restarted_once_slurm_has_its_node_up(
+    with_login: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver was killed in an apply: cpu-1 is configured anew and registers, and at once a job starts there.
+
+    cpu-2 registers while its slurmd has only just begun, cpu-3 never does.
+    """
+    assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume", "cpu-3": "resume"}).failed == {}
+    (with_login.clusterdir.identity("cpu-1") / "new").touch()
+    slurm, asked = with_login.controller, list[tuple[list[str], bool]]()
+    up = SlurmNode("", "ALLOCATED", frozenset({"CLOUD"}))
+    rising = replace(up, base="IDLE", flags=frozenset({"CLOUD", "POWERING_UP"}))
+    now = {"cpu-1": rising, "cpu-2": rising, "cpu-3": rising}
+    slurm.nodes = lambda: dict(now)  # type: ignore[method-assign]
+
+    def registers(*_: object, **__: object) -> playbook.Run:
+        now["cpu-1"] = up
+        return playbook.Run(reached={"cpu-1"})
+
+    def register(
+        _: ClusterDir, nodes: list[Node], booted: frozenset[str], *, young_too: bool = False
+    ) -> controller.Registration:
+        asked.append(([node.name for node in nodes], young_too))
+        now["cpu-2"] = up
+        return controller.Registration({}, frozenset() if young_too else frozenset({"cpu-2", "cpu-3"}))
+
+    monkeypatch.setattr(playbook, "run", registers)
+    monkeypatch.setattr(controller, "register", register)
+    monkeypatch.setattr(controller, "YOUNG", 0.1)
+    assert do(with_login, {"cpu-1": "resume", "cpu-2": "resume", "cpu-3": "resume"}).failed == {}
+    assert asked == [(["cpu-2", "cpu-3"], False), (["cpu-3"], True)]
