@@ -32,6 +32,7 @@ ADDED: dict[int, dict[str, Any]] = {2: {"at": None}, 3: {"size": 0, "labels": []
 OPERATIONS = {"info": 1, "alloc": 1, "kill": 1, "extend": 3}  # with the version that brought each
 MOST = 4096  # nodes of one request
 MAX_REQUEST = 262144  # bytes: 4096 names of 64 characters
+PAUSE = 0.05  # seconds between two tries to connect
 LATEST = 2.0**33  # UTC seconds; what is later is no time
 ERRORS = {c.__name__: c for c in (KiwiError, UsageError, BusyError, UnreachableError)}
 
@@ -152,6 +153,17 @@ def receive_line(channel: socket.socket, deadline: float) -> bytes:
     return b"".join(parts)
 
 
+def _connect(channel: socket.socket, path: Path, deadline: float) -> None:
+    """Connect; try again until `deadline` (seconds of the monotonic clock) where too many others wait to be taken."""
+    while True:
+        try:
+            return channel.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(PAUSE)
+
+
 def ask(request: Request, path: Path = SOCKET, timeout: float = 10.0) -> dict[str, Any]:
     """Send `request` to the agent and return its result.
 
@@ -161,7 +173,7 @@ def ask(request: Request, path: Path = SOCKET, timeout: float = 10.0) -> dict[st
     try:
         with socket.socket(socket.AF_UNIX) as channel:
             channel.settimeout(timeout)
-            channel.connect(str(path))
+            _connect(channel, path, time.monotonic() + timeout)
             channel.sendall(encode(request))
             answer = receive_line(channel, time.monotonic() + timeout)
     except OSError as exc:

@@ -19,6 +19,8 @@ from kiwi.common.errors import KiwiError, UsageError
 
 PATIENCE = 2.0  # seconds that one caller has for request and answer
 MOST = 32  # open connections of one user
+AT_ONCE = 512  # connections that are taken before those that are open are served
+BACKLOG = 4096  # connections that the kernel keeps until they are taken; /proc/sys/net/core/somaxconn may bound it
 
 
 class Peer(NamedTuple):
@@ -53,6 +55,7 @@ class Server:
         self._handle = handle
         self._refused = refused
         self._callers: set[_Caller] = set()
+        self._crowds: dict[int, float] = {}  # uid of who had too many connections, and when that was last said
         self._selector = selectors.DefaultSelector()
         self._listener = _listen(path)
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -77,16 +80,32 @@ class Server:
         self._listener.close()
 
     def _accept(self) -> None:
-        try:
-            channel, _ = self._listener.accept()
-        except OSError:  # the caller is gone again, or we are out of descriptors
-            return
+        """Take all that wait to be taken: a user who connects again and again keeps nobody else out."""
+        for _ in range(AT_ONCE):
+            try:
+                channel, _ = self._listener.accept()
+            except OSError:  # nobody waits any more, the caller is gone again, or we are out of descriptors
+                return
+            self._take(channel)
+
+    def _take(self, channel: socket.socket) -> None:
+        """Begin to serve a connection, or drop it at once where its user has MOST of them."""
         channel.setblocking(False)
         caller = _Caller(channel)
+        if sum(c.peer.uid == caller.peer.uid for c in self._callers) >= MOST:
+            channel.close()
+            self._crowded(caller.peer)
+            return
         self._callers.add(caller)
         self._selector.register(channel, selectors.EVENT_READ, caller)
-        if sum(c.peer.uid == caller.peer.uid for c in self._callers) > MOST:
-            self._drop(caller, "too many connections")
+
+    def _crowded(self, peer: Peer) -> None:
+        """Say that a user has too many connections, once in PATIENCE seconds."""
+        now = time.monotonic()
+        if now - self._crowds.get(peer.uid, -PATIENCE) >= PATIENCE:
+            self._crowds = {uid: when for uid, when in self._crowds.items() if now - when < PATIENCE}
+            self._crowds[peer.uid] = now
+            self._refused(peer, "too many connections")
 
     def _go_on(self, caller: _Caller) -> None:
         try:
@@ -146,7 +165,7 @@ def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(fresh))
     os.chmod(fresh, 0o666)
-    listener.listen(128)
+    listener.listen(BACKLOG)
     listener.setblocking(False)
     fresh.rename(path)
     return listener

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kiwi.agent import protocol
 from kiwi.agent.protocol import Request
-from kiwi.common.errors import UsageError
+from kiwi.common.errors import UnreachableError, UsageError
 
 FIRST = {
     "version": 1,
@@ -73,3 +76,29 @@ def test_other_versions_are_refused_in_words(version: object) -> None:
 def test_a_request_has_exactly_the_keys_of_its_version(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"exactly the keys|request\.at: found"):
         protocol.decode(line(wrong))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_full_backlog_is_waited_for(tmp_path: Path, ends: bool) -> None:
+    """Somebody fills it with connections that nobody takes: the kernel answers EAGAIN (connect(2)) meanwhile."""
+    path = tmp_path / "agent.sock"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+        listener.bind(str(path))
+        listener.listen(0)
+        other.connect(str(path))
+
+        def serve() -> None:
+            listener.accept()[0].close()
+            channel, _ = listener.accept()
+            channel.recv(1 << 16)
+            channel.sendall(protocol.line({"result": {"nodes": []}}))
+            channel.close()
+
+        thread = threading.Timer(0.2, serve)
+        if not ends:
+            with pytest.raises(UnreachableError, match="temporarily unavailable"):
+                protocol.ask(Request("info"), path, timeout=0.2)
+            return
+        thread.start()
+        assert protocol.ask(Request("info"), path, timeout=10) == {"nodes": []}
+        thread.join()
