@@ -6,13 +6,15 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
-from kiwi.common import hostlist
+from kiwi.common import hostlist, waiting
 from kiwi.common.commandline import BY_HAND, complete
-from kiwi.common.errors import FAILED, OK, UsageError
+from kiwi.common.errors import FAILED, OK, UNREACHABLE, UsageError
 from reconfigure.cli import tables
 from reconfigure.cli.common import DRY_RUN, FORCE, Commands, Options, add, print_json
 from reconfigure.cli.common import cluster as cluster_of
+from reconfigure.cluster import reach
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import batches, journal, lock
 from reconfigure.lifecycle import edits, setup
@@ -21,8 +23,10 @@ from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
 from reconfigure.rounds import resizing
 from reconfigure.rounds.round import Round
+from reconfigure.slurm.nodes import Power, SlurmNode
 
 log = logging.getLogger(__name__)
+REST = 15  # seconds that Slurm may take for what shall follow by itself: a registration, the end of powering down
 
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -97,17 +101,46 @@ def by_hand(options: Options) -> int:
     def decide(cluster: Cluster, observed: Observed) -> Plan:
         return plan.plan(cluster.nodeset, observed, wishes, by_hand=True, force=force)
 
-    force = options.command == "suspend" and options.force
+    force, resume = options.command == "suspend" and options.force, options.command == "resume"
     if batches.busy(cluster.clusterdir) & set(names) and not options.dry_run:
         with lock.locked(cluster.clusterdir, lock.WAIT):  # a batch may have ended since
             batches.drop(cluster.clusterdir, decide(cluster, cluster.observe()).of(Do.DROP))
-    code = _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names)
+    if resume and not options.dry_run:
+        _await_off(cluster, names)
+    code = _change(cluster, decide, dry_run=options.dry_run, as_json=False, wished=names, await_up=resume)
     kept = sorted(cluster.persistent().intersection(names) - {"login"})
     if options.command == "suspend" and kept:
         log.warning(
             "%s: always up (min_nodes): the worker makes it anew, unless Slurm has it drained", hostlist.fold(kept)
         )
     return code
+
+
+def _await_off(cluster: Cluster, names: Collection[str]) -> None:
+    """Wait until Slurm has powered down those of the nodes that it is powering down: before that none can come up."""
+    falling = partial(_in, cluster, names, lambda node: node.power is Power.POWERING_DOWN and not node.has_job)
+    if found := falling():
+        seconds = cluster.site.data["suspend_timeout"] + REST
+        log.info("%s: Slurm is powering it down; waits for that, %d s at most", hostlist.fold(found), seconds)
+        waiting.until(falling, seconds, done=lambda left: not left, pause=1)
+
+
+def _await_up(cluster: Cluster, todo: Plan) -> int:
+    """Wait until Slurm has in service what was brought up; say it of nodes that it has not."""
+    left = partial(_in, cluster, cluster.slurm(sorted(todo.brought)), lambda node: not node.in_service)
+    found = waiting.until(left, REST, done=lambda left: not left, pause=0.5)
+    for name, state in found.items():
+        print(
+            f"reconfigure: {name}: its machine is ready, and Slurm has it {state}; see reconfigure why {name}",
+            file=sys.stderr,
+        )
+    return FAILED if found else OK
+
+
+def _in(cluster: Cluster, names: Collection[str], holds: Callable[[SlurmNode], bool]) -> dict[str, str]:
+    """Return those of the nodes for which something holds, with their states; none where Slurm does not answer."""
+    nodes = (cluster.controller.nodes() if cluster.slurm(names) else None) or {}
+    return {name: nodes[name].state for name in names if name in nodes and holds(nodes[name])}
 
 
 def _change(
@@ -119,16 +152,19 @@ def _change(
     wished: Collection[str] = (),
     mend: bool = False,
     give_back: bool = False,
+    await_up: bool = False,
 ) -> int:
     """Observe, decide, show; under the lock and carried out unless it is a dry run. `wished` must not wait.
 
     Wait for batches that bring up some of the wished nodes, or any (none wished), before; for our own afterwards.
 
-    `mend`: first make whole what the machines share on this host; without it nobody could ask them.
+    `mend`: first make whole what the machines share on this host; without it nobody could ask them. `await_up`: wait
+    until Slurm has in service what was brought up.
     """
     if dry_run:
-        _show(decide(cluster, cluster.observe()), as_json)
-        return OK
+        observed = cluster.observe()
+        todo = decide(cluster, observed)
+        return _end(cluster, todo, observed, as_json=as_json, wished=wished, mend=mend)
     with tables.doing(cluster.clusterdir):
         with lock.locked_when_free(cluster.clusterdir, wished or None, lock.WAIT):
             cluster.terraform.mend()
@@ -145,15 +181,42 @@ def _change(
     if as_json:
         changed = outcome.changed or bool(mended) or bool(given_back)
         print_json({"changed": changed, "host": mended, **todo.data(), "failed": dict(outcome.failed)})
-    else:
-        _show(todo, as_json, left_out=(Do.REFUSE, Do.WAIT))
-    refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)
-    refused = {**refused, **{name: why for name, why in waits.items() if name in wished}}
-    _complain("refused: ", refused)
-    _complain("stays for now: ", {name: why for name, why in waits.items() if name not in refused})
     if "login" in todo.made and "login" not in outcome.failed:
         log.info("the login node is new: bin/up (main.yml) makes the machines a cluster")
-    return FAILED if outcome.failed or refused else OK
+    code = _end(cluster, todo, observed, failed=outcome.failed, as_json=False, wished=wished, mend=mend, said=as_json)
+    return code if code != OK or not await_up else _await_up(cluster, todo)
+
+
+def _end(
+    cluster: Cluster,
+    todo: Plan,
+    observed: Observed,
+    *,
+    as_json: bool,
+    wished: Collection[str],
+    mend: bool,
+    failed: Collection[str] = (),
+    said: bool = False,
+) -> int:
+    """Print the plan, unless that was `said`, and what of it is not done; return the exit code."""
+    silent = _silent(cluster, observed) if mend else ""
+    if not said and (as_json or todo.actions or not silent):
+        _show(todo, as_json, failed)
+    refused, waits = todo.reasons(Do.REFUSE), todo.reasons(Do.WAIT)
+    late = {name: why for name, why in waits.items() if name in wished}
+    _complain("refused: ", {**refused, **late})
+    _complain("stays for now: ", {name: why for name, why in waits.items() if name not in late})
+    if silent:
+        print(f"reconfigure: Slurm was not heard, so nothing was compared with it: {silent}", file=sys.stderr)
+    if failed or refused:
+        return FAILED
+    return UNREACHABLE if late or silent else OK
+
+
+def _silent(cluster: Cluster, observed: Observed) -> str:
+    """Return why Slurm does not answer, where it should; "" where it does."""
+    asked = cluster.has_slurm and observed.configured("login")
+    return reach.why_silent(cluster, observed) if asked and observed.slurm is None else ""
 
 
 WORDS = {Do.LOST: "down, its jobs are lost"}
@@ -175,17 +238,17 @@ def _complain(what: str, reasons: Mapping[str, str]) -> None:
         print(f"reconfigure: {names}: {what}{reason}", file=sys.stderr)
 
 
-def _show(todo: Plan, as_json: bool, left_out: Collection[Do] = ()) -> None:
-    """Print a plan: one line for all nodes with which the same is done for the same reason.
+def _show(todo: Plan, as_json: bool, failed: Collection[str] = ()) -> None:
+    """Print a plan: one line for all nodes with which the same is done for the same reason; not what `failed`.
 
-    `left_out` is told otherwise.
+    What is not done is said of its nodes on standard error.
     """
     if as_json:
         print_json(todo.data())
         return
     groups: dict[tuple[Do, str], list[str]] = {}
     for action in todo.actions:
-        if action.do not in left_out:
+        if action.do not in (Do.REFUSE, Do.WAIT) and action.node not in failed:
             groups.setdefault((action.do, action.why), []).append(action.node)
     lines = [f"{WORDS.get(do, do.value)}: {hostlist.fold(names)} ({why})" for (do, why), names in groups.items()]
     if lines or not todo.actions:

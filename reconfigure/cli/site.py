@@ -15,7 +15,7 @@ from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import orphans, paths, waiting_edit
 from reconfigure.clusterdir.paths import ClusterDir
 from reconfigure.images import catalogue
-from reconfigure.lifecycle import edits, mending, setup, teardown, welcome
+from reconfigure.lifecycle import edits, mending, setup, teardown, wake, welcome
 from reconfigure.providers import registry
 from reconfigure.site import data as site_data
 from reconfigure.site import written
@@ -23,7 +23,7 @@ from reconfigure.ssh import client_config
 
 
 def declare(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Declare check, init, down, inventory, ssh-config and welcome."""
+    """Declare check, init, down, inventory, ssh-config, wake and welcome."""
     command = add(commands, "check", check, "check the site data as a whole", "check --site my-lab.yml", EVERY_DAY)
     complete(command.add_argument("--site", metavar="FILE", help=SITE), "_reconfigure_file")
     command.add_argument("--quiet", action="store_true", help="print faults only")
@@ -47,6 +47,8 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     add(commands, "inventory", show_inventory, "print Ansible's inventory as JSON", "inventory", CALLED)
     text = "print what the ssh of a laptop needs"
     add(commands, "ssh-config", show_ssh_config, text, "ssh-config >> ~/.ssh/config", EVERY_DAY)
+    text = "restart a slurmctld that runs and does not answer; jobs go on"
+    add(commands, "wake", wake_slurmctld, text, "wake", CALLED)
     add(commands, "welcome", greet, "run a job, or book a node, and say what to try next", "welcome", CALLED)
 
 
@@ -148,6 +150,13 @@ def show_ssh_config(options: Options) -> int:
     user = found.site.users[0].name if found.site.users else "root"
     clusterdir = found.clusterdir
     print(client_config.laptop(clusterdir.cluster, clusterdir.path, found.nodeset, user, socket.gethostname()))
+    return OK
+
+
+def wake_slurmctld(options: Options) -> int:
+    """Restart a slurmctld that runs and does not answer; where there is no cluster yet, nothing is done."""
+    if folder(options).site.exists() and wake.wake(cluster(options)):
+        print("slurmctld ran and did not answer, so it was restarted; jobs go on")
     return OK
 
 

@@ -21,6 +21,7 @@ AWAITED = "Slurm is powering it up, and it is not there"
 UNDONE = (Do.REFUSE, Do.WAIT)  # a wish that is not followed, or not yet
 BUSY = "it is being brought up"
 REMOVED = ("suspend", "resume_fail")
+UNHEARD = "Slurm does not answer, so it cannot be told; nothing was made (bin/up brings Slurm back)"
 NO_LOGIN = "the login node does not run; bin/up brings it back"
 
 
@@ -88,7 +89,16 @@ def bring(draft: Draft, name: str, why: str, *, power_up: bool = False) -> None:
 
 
 def _resume(draft: Draft, name: str, kind: str, by_hand: bool) -> None:
-    bring(draft, name, "asked for by hand" if by_hand else ASKED, power_up=by_hand)
+    if by_hand and _unheard(draft, name):
+        draft.add(name, Do.WAIT, UNHEARD)
+    else:
+        bring(draft, name, "asked for by hand" if by_hand else ASKED, power_up=by_hand)
+
+
+def _unheard(draft: Draft, name: str) -> bool:
+    """Return whether Slurm, which would have to be told of a node, should answer and does not."""
+    observed = draft.observed
+    return draft.nodeset[name].role == "slurm" and observed.configured("login") and observed.slurm is None
 
 
 def _reboot(draft: Draft, name: str, kind: str, by_hand: bool) -> None:

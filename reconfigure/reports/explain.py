@@ -167,7 +167,14 @@ def _headline(node: Node, history: History, slurm: SlurmNode | None, machine: st
     if _lost(slurm, machine):
         job = "has a job there" if slurm.has_job else "counts on it"
         return f"is lost: Slurm {job}, and {'its machine does not run' if machine else 'it has no machine'}"
+    if _unused(slurm, machine):
+        return "is not used: Slurm has it powered down, though its machine runs"
     return next(words for holds, words in _states(slurm) if holds)
+
+
+def _unused(slurm: SlurmNode, machine: str) -> bool:
+    """Return whether a machine runs that Slurm has powered down: it came up in vain, or has not gone yet."""
+    return slurm.power is Power.POWERED_DOWN and machine == "running"
 
 
 def _lost(slurm: SlurmNode, machine: str) -> bool:
@@ -207,6 +214,11 @@ def _next(node: Node, history: History, slurm: SlurmNode | None, machine: str, c
         (left_alone, f"mend the cause; it is tried again after that time, or now: {UNDRAIN.format(name)}"),
         (power.rising, f"it comes up, or Slurm gives it up after ResumeTimeout ({site['resume_timeout']} s)"),
         (power is Power.POWERING_DOWN, f"it can be used again after SuspendTimeout ({site['suspend_timeout']} s)"),
+        (
+            _unused(slurm, machine) and not (slurm.down or slurm.drained),
+            f"the worker {'has Slurm power it up' if name in context.persistent else 'removes the machine'} within a "
+            f"minute; at once, to use it: reconfigure resume {name}",
+        ),
         (slurm.down and power is Power.POWERED_DOWN, f"put it back: {GIVE_BACK.format(name)}"),
         (power.off, f"nothing to do: Slurm powers it up for a job; by hand: reconfigure resume {name}"),
         (_lost(slurm, machine), "reconfigure sync: Slurm is told, so that its jobs start elsewhere"),

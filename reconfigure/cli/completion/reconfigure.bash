@@ -1,7 +1,7 @@
 # Made from the parser of reconfigure by bin/generate, with shtab (Apache-2.0); not to be edited.
 
 _shtab_reconfigure_image_subparsers=(list bake)
-_shtab_reconfigure_subparsers=(status why check accept init down inventory ssh-config welcome sync resume suspend resize keep image serve completion)
+_shtab_reconfigure_subparsers=(status why check accept init down inventory ssh-config wake welcome sync resume suspend resize keep image serve completion)
 
 _shtab_reconfigure_status_option_strings=(-h --help --json --watch --paths)
 _shtab_reconfigure_why_option_strings=(-h --help --json)
@@ -11,6 +11,7 @@ _shtab_reconfigure_init_option_strings=(-h --help --site --force)
 _shtab_reconfigure_down_option_strings=(-h --help --all --force)
 _shtab_reconfigure_inventory_option_strings=(-h --help)
 _shtab_reconfigure_ssh_config_option_strings=(-h --help)
+_shtab_reconfigure_wake_option_strings=(-h --help)
 _shtab_reconfigure_welcome_option_strings=(-h --help)
 _shtab_reconfigure_sync_option_strings=(-h --help --json --dry-run --force --give-back --adopt)
 _shtab_reconfigure_resume_option_strings=(-h --help --dry-run)
@@ -37,7 +38,7 @@ _shtab_reconfigure___cluster_COMPGEN=_reconfigure_clusters
 
 _shtab_reconfigure_image_pos_0_choices=(list bake)
 _shtab_reconfigure_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconfigure_pos_0_choices=(status why check accept init down inventory ssh-config welcome sync resume suspend resize keep image serve completion)
+_shtab_reconfigure_pos_0_choices=(status why check accept init down inventory ssh-config wake welcome sync resume suspend resize keep image serve completion)
 
 _shtab_reconfigure_status__h_nargs=0
 _shtab_reconfigure_status___help_nargs=0
@@ -66,6 +67,8 @@ _shtab_reconfigure_inventory__h_nargs=0
 _shtab_reconfigure_inventory___help_nargs=0
 _shtab_reconfigure_ssh_config__h_nargs=0
 _shtab_reconfigure_ssh_config___help_nargs=0
+_shtab_reconfigure_wake__h_nargs=0
+_shtab_reconfigure_wake___help_nargs=0
 _shtab_reconfigure_welcome__h_nargs=0
 _shtab_reconfigure_welcome___help_nargs=0
 _shtab_reconfigure_sync__h_nargs=0

@@ -85,7 +85,7 @@ function _shtab_reconfigure_using
   test "$_shtab_reconfigure_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config welcome sync resume suspend resize keep image 'image list' 'image bake' serve completion
+set -g _shtab_reconfigure_commands status why check accept init down inventory ssh-config wake welcome sync resume suspend resize keep image 'image list' 'image bake' serve completion
 set -g _shtab_reconfigure_opts_with_value --cluster --print --site --until --wait
 
 complete -c reconfigure -e
@@ -127,6 +127,8 @@ complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigu
 complete -c reconfigure -n '_shtab_reconfigure_using inventory' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a ssh-config -d 'Print what the ssh of a laptop needs.'
 complete -c reconfigure -n '_shtab_reconfigure_using ssh-config' -s h -l help -d 'show this help message and exit'
+complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a wake -d 'Restart a slurmctld that runs and does not answer; jobs go on.'
+complete -c reconfigure -n '_shtab_reconfigure_using wake' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a welcome -d 'Run a job, or book a node, and say what to try next.'
 complete -c reconfigure -n '_shtab_reconfigure_using welcome' -s h -l help -d 'show this help message and exit'
 complete -c reconfigure -n '_shtab_reconfigure_using; and test $_shtab_reconfigure_npos -eq 0' -a sync -d 'Make Terraform, machines and Slurm agree.'

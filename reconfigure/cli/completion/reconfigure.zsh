@@ -20,6 +20,7 @@ _shtab_reconfigure_commands() {
     status:'Show every node, the queue and the worker.'
     suspend:'Remove nodes that run no job.'
     sync:'Make Terraform, machines and Slurm agree.'
+    wake:'Restart a slurmctld that runs and does not answer; jobs go on.'
     welcome:'Run a job, or book a node, and say what to try next.'
     why:'Say what keeps a node or a job, and what to do.'
   )
@@ -202,6 +203,13 @@ _shtab_reconfigure_sync_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_reconfigure_sync_defaults_added=0
 
+_shtab_reconfigure_wake_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconfigure_wake_defaults_added=0
+
 _shtab_reconfigure_welcome_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
 )
@@ -252,6 +260,7 @@ _shtab_reconfigure() {
         status) _arguments -C -s $_shtab_reconfigure_status_options ;;
         suspend) _arguments -C -s $_shtab_reconfigure_suspend_options ;;
         sync) _arguments -C -s $_shtab_reconfigure_sync_options ;;
+        wake) _arguments -C -s $_shtab_reconfigure_wake_options ;;
         welcome) _arguments -C -s $_shtab_reconfigure_welcome_options ;;
         why) _arguments -C -s $_shtab_reconfigure_why_options ;;
       esac

@@ -66,3 +66,11 @@ def test_a_forced_suspend_does_not_wait_for_the_job() -> None:
 def test_the_reason_says_who_asked(kind: str, there: bool, by_hand: bool, do: Do, why: str) -> None:
     seen = observed("login", *(["cpu-2"] if there else []))
     assert plan.plan(NODESET, seen, {"cpu-2": kind}, by_hand=by_hand).reasons(do) == {"cpu-2": why}
+
+
+def test_nothing_is_made_that_slurm_cannot_be_told_of() -> None:
+    """Its slurmd could not even start: it has its configuration from slurmctld."""
+    silent = observed("login", silent=True)
+    assert plan.plan(NODESET, silent, {"cpu-2": "resume"}, by_hand=True).reasons(Do.WAIT) == {"cpu-2": plan.UNHEARD}
+    assert plan.plan(NODESET, silent, {"cpu-2": "resume"}).of(Do.CREATE) == ("cpu-2",), "Slurm itself asked"
+    assert plan.plan(NODESET, silent, {"lab-1": "resume"}, by_hand=True).of(Do.CREATE) == ("lab-1",)

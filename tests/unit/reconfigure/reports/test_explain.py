@@ -42,6 +42,11 @@ def seen(state: str = "", reason: str = "", machine: str = "", fault: str = "") 
         (seen("IDLE+CLOUD", machine="running"), "is up, and idle", "suspend_time"),
         (seen("MIXED+CLOUD", machine="running"), "a job runs there", "squeue -w cpu-2"),
         (seen("IDLE+CLOUD+POWERED_DOWN"), "is powered down: no job needs it", "reconfigure resume cpu-2"),
+        (
+            seen("IDLE+CLOUD+POWERED_DOWN", machine="running"),
+            "is not used: Slurm has it powered down, though its machine runs",
+            "the worker removes the machine within a minute; at once, to use it: reconfigure resume cpu-2",
+        ),
         (seen("IDLE+CLOUD+POWERING_DOWN"), "is being powered down", "SuspendTimeout"),
         (seen("ALLOCATED+CLOUD+POWERING_UP", machine="running"), "is being powered up", "ResumeTimeout"),
         (seen("DOWN+CLOUD+POWERED_DOWN", "ResumeTimeout reached"), "powered down, and down", "power_down_force"),
