@@ -24,7 +24,7 @@ def why_silent(cluster: Cluster, observed: Observed) -> str:
         or cluster.provider.unreachable(node.address)
         or _ssh(node.address)
         or _slurmctld(cluster)
-        or "the login node's slurmctld runs and does not answer: see its journal there (journalctl -u slurmctld)"
+        or "the login node's slurmctld runs and does not answer (journalctl -u slurmctld there); bin/up restarts it"
     )
 
 
