@@ -13,6 +13,8 @@ from reconfigure.cluster import inventory
 from reconfigure.cluster.cluster import Cluster
 from reconfigure.clusterdir import batches, journal, lock
 from reconfigure.clusterdir.batches import Abandoned, Claim
+from reconfigure.clusterdir.paths import ClusterDir
+from reconfigure.model.node import Node
 from reconfigure.planning import cooldown, plan
 from reconfigure.planning.actions import Do, Plan
 from reconfigure.planning.observed import Observed
@@ -155,7 +157,12 @@ def test_one_that_registered_as_it_was_configured_is_not_asked_to_do_so_again(
     asked: list[str] = []
     now = {"cpu-1": SlurmNode("cpu-1", "ALLOCATED", frozenset({"CLOUD", *flags}))}
     with_login.controller.nodes = lambda: now  # type: ignore[method-assign, assignment]
-    monkeypatch.setattr(controller, "register", lambda _, nodes, booted: asked.extend(n.name for n in nodes) or {})
+
+    def register(_: ClusterDir, nodes: list[Node], booted: frozenset[str]) -> controller.Registration:
+        asked.extend(node.name for node in nodes)
+        return controller.Registration({}, frozenset())
+
+    monkeypatch.setattr(controller, "register", register)
     assert rounds.Round(with_login, todo, observed).carry_out().complete().failed == {}
     assert asked == again
 
