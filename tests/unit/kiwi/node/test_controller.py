@@ -12,6 +12,7 @@ import pytest
 
 from kiwi.booking.document import Booking
 from kiwi.booking.seen import DOWN, Report
+from kiwi.common import waiting
 from kiwi.common.settings import Config, Partition
 from kiwi.node import cleaning_child, controller
 from kiwi.node.cleanup import Left, Target
@@ -260,12 +261,22 @@ def test_a_dirty_node_opens_for_nobody(node: Node, monkeypatch: pytest.MonkeyPat
     assert (report.state, report.open, node.users()) == ("dirty", None, [])
 
 
-def test_one_that_is_made_longer_while_its_clean_up_runs_is_cleaned_again_at_its_end(node: Node) -> None:
+def test_one_that_is_made_longer_while_its_clean_up_runs_is_cleaned_again_at_its_end(
+    node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+
+    def clean(target: Target) -> Left:
+        assert waiting.until(go.exists, 60, pause=0.01)
+        return Left([], [])
+
+    monkeypatch.setattr(cleaning_child, "clean", clean)
     node.controller.observe([ALICE], {}, now=1060.0)
     node.controller.step()
     longer = ALICE._replace(until=1100.0)
     node.controller.observe([longer], {}, now=1060.0)
     assert node.controller.step().open is None, "the clean-up runs"
+    go.touch()
     report = node.settle()
     assert (report.state, report.open, report.cleaned) == ("booked", "a1", ENDED)
     node.time = 90.0
