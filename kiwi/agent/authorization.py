@@ -40,14 +40,11 @@ class Authorizer:
         user = self._for_whom(peer, request)
         if request.op == "kill" and not request.nodes and request.partition is None:
             return self._kill_all(user)
+        if request.op == "forget":
+            return self._forget(user, request)
         partition = self._partition(request)
         call: dict[str, Any] = {"do": request.op, "partition": partition.name, "nodes": request.nodes, "user": user}
-        if request.op == "alloc":
-            call |= {"seconds": request.seconds, "at": request.at, "dry_run": request.dry_run}
-            call |= {"size": request.size, "labels": request.labels}
-        if request.op == "extend":
-            call["until"] = request.at or 0.0
-        return self._storage.call(call)
+        return self._storage.call({**call, **_more(request)})
 
     def refused(self, peer: Peer, reason: str) -> None:
         """Emit the event `refused`: who was refused, as the kernel knows them, and for what reason."""
@@ -76,6 +73,12 @@ class Authorizer:
         if not nodes:
             raise refused or UsageError(f"{user.name} holds no node", hint="no partition is for booking")
         return {"nodes": nodes}
+
+    def _forget(self, user: User, request: Request) -> dict[str, Any]:
+        """End a wish of a user, in whichever partition it is."""
+        for part in self._config.partitions:
+            self._storage.call({"do": "forget", "partition": part.name, "user": user, "wish": request.wish or ""})
+        return {"nodes": []}
 
     def _for_whom(self, peer: Peer, request: Request) -> User:
         """Return the user whose bookings change. Raise UsageError if the caller may not act for them."""
@@ -111,6 +114,23 @@ class Authorizer:
         asked = ", ".join(request.nodes or request.labels)
         wanted = f"no one partition has {asked}" if asked else "no partition was named"
         raise UsageError(wanted, hint=f"add -p PARTITION; partitions that are booked: {names}")
+
+
+def _more(request: Request) -> dict[str, Any]:
+    """Return what a request says besides partition, nodes and user, as the call of the storage child has it.
+
+    Raise UsageError if a wish is to begin later, or to be tried.
+    """
+    if request.op == "extend":
+        return {"until": request.at or 0.0}
+    if request.op != "alloc":
+        return {}
+    asked = {"seconds": request.seconds, "size": request.size, "labels": request.labels}
+    if request.wish is None:
+        return {**asked, "at": request.at, "dry_run": request.dry_run}
+    if request.at is not None or request.dry_run:
+        raise UsageError("who waits takes nodes as soon as they are free, not at a given time, and does not only try")
+    return {**asked, "do": "wait", "wish": request.wish}
 
 
 def _user_of(uid: int) -> User:

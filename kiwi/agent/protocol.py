@@ -2,21 +2,24 @@
 
 A request is an object with exactly these keys:
 
-    {"version": 3, "op": "info" | "alloc" | "kill" | "extend", "partition": "lab" | null,
+    {"version": 3, "op": "info" | "alloc" | "kill" | "extend" | "forget", "partition": "lab" | null,
      "nodes": ["lab-1"], "seconds": 3600, "user": "alice" | null, "dry_run": false, "at": 1795272400.0 | null,
-     "size": 0, "labels": ["gpu"]}
+     "size": 0, "labels": ["gpu"], "wish": "8c1f00e2a4b7" | null}
 
 `seconds` and `dry_run` are read by alloc only; `at` (UTC seconds) is when it begins there (null: now), and the new end
-in extend. alloc takes `nodes`, or `size` nodes that have all of `labels`. `user` is for administrators. A request
-is sent in the oldest version that can carry it: 1 has neither `at` nor what follows, 2 has `at`. So an agent that was
-not yet restarted after an update answers all that it can; a newer one than its own it refuses in words. The answer
-is `{"result": {"nodes": [kiwi.engines.base.Node as an object, …]}}` or
+in extend. alloc takes `nodes`, or `size` nodes that have all of `labels`. With `wish`, an id that the client makes up,
+it waits where they are booked or being cleaned: the client asks again every second or two; forget ends that. `user` is
+for administrators. A request is sent in the oldest version that can carry it: 1 has neither `at` nor what follows, 2
+has `at`. So an agent that was not yet restarted after an update answers all that it can; a newer one than its own it
+refuses in words. The answer is `{"result": {"nodes": [kiwi.engines.base.Node as an object, …]}}`, with
+`"waits": "why"` beside the nodes, which are none, where a wish waits; or
 `{"error": {"kind": "BusyError", "message": "…", "hint": "…"}}`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -28,8 +31,9 @@ from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageErro
 SOCKET = Path("/run/kiwi/agent.sock")
 OLDEST, VERSION = 1, 3
 # What came with each version, and what it means where it is not there.
-ADDED: dict[int, dict[str, Any]] = {2: {"at": None}, 3: {"size": 0, "labels": []}}
-OPERATIONS = {"info": 1, "alloc": 1, "kill": 1, "extend": 3}  # with the version that brought each
+ADDED: dict[int, dict[str, Any]] = {2: {"at": None}, 3: {"size": 0, "labels": [], "wish": None}}
+OPERATIONS = {"info": 1, "alloc": 1, "kill": 1, "extend": 3, "forget": 3}  # with the version that brought each
+WISH = re.compile(r"[0-9a-f]{12,32}", re.ASCII)
 MOST = 4096  # nodes of one request
 MAX_REQUEST = 262144  # bytes: 4096 names of 64 characters
 PAUSE = 0.05  # seconds between two tries to connect
@@ -49,6 +53,7 @@ class Request(NamedTuple):
     at: float | None = None
     size: int = 0
     labels: tuple[str, ...] = ()
+    wish: str | None = None
 
 
 def _is_text(value: object) -> bool:
@@ -74,6 +79,9 @@ CHECKS = {
     "at": _Check(lambda v: v is None or (type(v) in (int, float) and 0 <= v < LATEST), "UTC seconds, or null"),
     "size": _Check(lambda v: type(v) is int and 0 <= v <= MOST, f"a number from 0 to {MOST}"),
     "labels": _Check(lambda v: isinstance(v, list) and len(v) <= 64 and all(map(_is_text, v)), "at most 64 words"),
+    "wish": _Check(
+        lambda v: v is None or (isinstance(v, str) and bool(WISH.fullmatch(v))), "12 to 32 digits and a-f, or null"
+    ),
 }
 
 

@@ -41,6 +41,8 @@ class StorageCalls:
             "alloc": self._alloc,
             "kill": self._kill,
             "extend": self._extend,
+            "wait": self._wait,
+            "forget": self._forget,
         }
         return table[request.pop("do")](**request)
 
@@ -100,6 +102,20 @@ class StorageCalls:
         found = _shown(engine.extend(nodes, User(*user), until))
         self._note(engine)
         return found
+
+    def _wait(self, partition: str, nodes: list[str], user: list[Any], seconds: int, **how: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON has it
+        engine = self._engines[partition]
+        found = engine.wait(nodes, User(*user), seconds, **how)
+        if not found.nodes:
+            return {"nodes": [], "waits": found.reason}
+        self._note(engine)
+        return _shown(found.nodes)
+
+    def _forget(self, partition: str, user: list[Any], wish: str) -> dict[str, Any]:
+        engine = self._engines[partition]
+        engine.forget(wish, User(*user))
+        self._note(engine)
+        return {"nodes": []}
 
     def _note(self, engine: BookingEngine) -> None:
         """Bring the journal up to date at once where it is this machine's duty; what fails is done at the next beat."""

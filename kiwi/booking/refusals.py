@@ -10,6 +10,8 @@ from kiwi.booking.seen import CLEANING, DIRTY, DOWN_STATE, OFF, Seen
 from kiwi.common import durations
 from kiwi.common.errors import BusyError, KiwiError, UsageError
 
+GAP = 60.0
+
 
 class Look(NamedTuple):
     """One node as it is at `now` (UTC seconds), and what is wanted of it; `held` are its bookings."""
@@ -60,6 +62,18 @@ def taken(name: str, wanted: Booking, held: Booking, now: float) -> KiwiError:
     if held.user == wanted.user:
         return BusyError(f"{held.user} holds {name} already, {end}", hint=f"to book anew, first: kiwi kill -w {name}")
     return BusyError(f"{name} is booked by {held.user} {end}", hint="see the free nodes: kiwi info")
+
+
+def kept_for(kept: Sequence[Booking], wanted: Booking, name: str) -> KiwiError | None:
+    """Return that somebody waits for the node who came before, and is to have it then, or None.
+
+    Between two bookings lies the clean-up, for which GAP seconds are left.
+    """
+    for theirs in kept:
+        if name in theirs.nodes and theirs.start < wanted.until + GAP and wanted.start < theirs.until + GAP:
+            hint = "wait, too: kiwi alloc --wait; see who has which node: kiwi info"
+            return BusyError(f"{name} is kept for {theirs.user}, who has waited for longer", hint=hint)
+    return None
 
 
 def kept_back(name: str, entry: NodeEntry) -> KiwiError:

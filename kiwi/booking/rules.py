@@ -46,7 +46,7 @@ def uncleaned(held: Sequence[Booking], seen: Seen | None, now: float) -> list[Bo
 
 
 def settle(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
-    """Return the document without what is over and cleaned up after, node by node.
+    """Return the document without what is over and cleaned up after, node by node, and without lapsed wishes.
 
     It is of the same generation: what is settled is written with the next change.
     """
@@ -57,7 +57,7 @@ def settle(document: Document, seen: Mapping[str, Seen], now: float) -> Document
             booking = booking._replace(nodes=tuple(left))
         if booking.nodes:
             bookings[identity] = booking
-    return document._replace(bookings=bookings)
+    return document._replace(bookings=bookings, waiting=tuple(w for w in document.waiting if w.until > now))
 
 
 def found(document: Document) -> Document:
@@ -66,24 +66,34 @@ def found(document: Document) -> Document:
     return document.following(document.bookings, *changes)
 
 
-def allocate(document: Document, wanted: Booking, seen: Mapping[str, Seen], now: float) -> Document:
+def allocate(
+    document: Document, wanted: Booking, seen: Mapping[str, Seen], now: float, kept: Sequence[Booking] = ()
+) -> Document:
     """Return the document in which `wanted` is booked, which begins now or later.
 
+    `kept` is what those are to have who have waited for longer (kiwi.booking.wishes).
     Raise BusyError (KiwiError if waiting helps with none) with a reason for each node that cannot be had then.
     """
     held = by_node(document)
-    reasons = [refusal(document, held.get(name, ()), wanted, name, seen.get(name), now) for name in wanted.nodes]
+    reasons = [refusal(document, held.get(name, ()), wanted, name, seen.get(name), now, kept) for name in wanted.nodes]
     if found := [reason for reason in reasons if reason]:
         raise refusals.together(found)
     return document.following({**document.bookings, wanted.id: wanted}, Change("booked", wanted))
 
 
 def refusal(
-    document: Document, held: Sequence[Booking], wanted: Booking, name: str, seen: Seen | None, now: float
+    document: Document,
+    held: Sequence[Booking],
+    wanted: Booking,
+    name: str,
+    seen: Seen | None,
+    now: float,
+    kept: Sequence[Booking] = (),
 ) -> KiwiError | None:
     """Return why `wanted` cannot have a node whose bookings are `held`, or None."""
     entry = document.nodes.get(name, PLAIN)
-    return refusals.of_node(refusals.Look(name, wanted, held, seen, state_of(held, seen, now, entry), entry, now))
+    look = refusals.Look(name, wanted, held, seen, state_of(held, seen, now, entry), entry, now)
+    return refusals.of_node(look) or refusals.kept_for(kept, wanted, name)
 
 
 def release(document: Document, names: Iterable[str], user: str, now: float) -> Ended:
@@ -137,11 +147,13 @@ def _split(document: Document, booking: Booking, given: Sequence[str]) -> tuple[
     return booking._replace(nodes=left), booking._replace(id=f"{booking.id}.{number}", nodes=part)
 
 
-def extend(document: Document, names: Iterable[str], user: str, until: float, now: float) -> Document:
+def extend(
+    document: Document, names: Iterable[str], user: str, until: float, now: float, kept: Sequence[Booking] = ()
+) -> Document:
     """Return the document in which what `user` holds now, with any of `names` (none given: all), ends at `until`.
 
-    Raise UsageError if `user` does not hold them or if that is not later than
-    now, BusyError or KiwiError if another booking follows or a node is blocked.
+    `kept` is what those are to have who wait. Raise UsageError if `user` does not hold them or if that is not later
+    than now, BusyError or KiwiError if another booking follows or a node is blocked.
     """
     names = list(names)
     held = by_node(document)
@@ -153,7 +165,7 @@ def extend(document: Document, names: Iterable[str], user: str, until: float, no
     if any(until <= b.until for b in mine.values()):
         raise UsageError("the new end is not later than the present one", hint="to give a node back: kiwi kill -w NODE")
     longer = {i: b._replace(until=until) for i, b in mine.items()}
-    found = [reason for b in longer.values() for reason in _in_the_way(document, held, b)]
+    found = [reason for b in longer.values() for reason in _in_the_way(document, held, b, kept)]
     if found:
         raise refusals.together(found)
     return document.following({**document.bookings, **longer}, *(Change("extended", b) for b in longer.values()))
@@ -166,7 +178,9 @@ def _live(held: Sequence[Booking], name: str, user: str, now: float) -> Booking:
     raise refusals.not_mine(held, name, user, now)
 
 
-def _in_the_way(document: Document, held: Mapping[str, Sequence[Booking]], longer: Booking) -> list[KiwiError]:
+def _in_the_way(
+    document: Document, held: Mapping[str, Sequence[Booking]], longer: Booking, kept: Sequence[Booking]
+) -> list[KiwiError]:
     """Return why a booking cannot be so long, one error for each node where it cannot."""
     found = []
     for name in longer.nodes:
@@ -176,4 +190,6 @@ def _in_the_way(document: Document, held: Mapping[str, Sequence[Booking]], longe
             found.append(refusals.kept_back(name, entry))
         elif rivals:
             found.append(refusals.taken(name, longer, rivals[0], longer.start))
+        elif waited := refusals.kept_for(kept, longer, name):
+            found.append(waited)
     return found

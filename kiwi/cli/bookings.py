@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Any
 
 from kiwi.agent.protocol import Request, ask
+from kiwi.cli import wait
 from kiwi.common import durations, hostlist, tables
 from kiwi.common.commandline import EVERY_DAY, Commands, Options, add, complete
 from kiwi.common.errors import OK, KiwiError, UnreachableError, UsageError
@@ -21,6 +22,7 @@ JSON = "print a list of objects"
 NODES = "nodes, such as lab-1,lab-2 or lab-[1-4]"
 ALL = f"{NODES} (default: all)"
 LABEL = "only nodes with this label, may be given again; without -n: one node"
+WAIT = "wait for nodes that are booked or being cleaned, so long at most; who came first is served first"
 UNTIL = "18:00, 2026-12-01T18:00 or +2:00:00 (from now on), later than their present end"
 PARTITION = "only this partition; `all` for info of all (the default)"
 TIME = "[[D:]H:]M:S or seconds (default: %(default)s)"
@@ -39,6 +41,7 @@ def declare(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("-l", "--label", action="append", default=[], metavar="LABEL", help=LABEL)
     command.add_argument("-t", "--time", default="3600", help=TIME)
     command.add_argument("--at", metavar="WHEN", help=AT)
+    command.add_argument("--wait", nargs="?", const=wait.FOREVER, metavar="TIMEOUT", help=WAIT)
     command.add_argument("--json", action="store_true", help=JSON)
     command.add_argument("--dry-run", action="store_true", help="say whether it would succeed; change nothing")
     _add_partition(command)
@@ -90,9 +93,12 @@ def alloc(options: Options) -> int:
     size = _size(options, names)
     labels = tuple(options.label)
     request = Request("alloc", options.partition, names, seconds, options.user, options.dry_run, at, size, labels)
-    nodes = _ask_for(request)["nodes"]
-    if not options.dry_run and at is None:
-        nodes = _await_ready(nodes)
+    if options.wait is not None:
+        nodes = wait.take(wait.wish(request), wait.limit(options.wait), _ask_for, _await_ready)
+    else:
+        nodes = _ask_for(request)["nodes"]
+        if not options.dry_run and at is None:
+            nodes = _await_ready(nodes)
     print(
         tables.as_json(nodes)
         if options.json

@@ -19,6 +19,7 @@ EXAMPLES = (
     "alloc -w lab-1 -t 3:00:00   take lab-1 for three hours; then: ssh lab-1",
     "alloc -w lab-[1-4] -t 600   take four nodes for ten minutes, all or none",
     "alloc -n 2 -l gpu           take any two nodes that have the label gpu, both or none",
+    "alloc -n 2 --wait 1:00:00   wait an hour at most until two nodes are free",
     "alloc -w lab-1 --at 18:00   take it this evening, for an hour",
     "extend --until +2:00:00     keep what you hold until two hours from now",
     "kill -w lab-1               give it back now",

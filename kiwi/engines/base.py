@@ -36,6 +36,13 @@ class User(NamedTuple):
     uid: int
 
 
+class Waiting(NamedTuple):
+    """What came of a wish: the nodes that were given, or none and the reason why it waits."""
+
+    nodes: list[Node]
+    reason: str
+
+
 class Engine(Protocol):
     """A partition's own way to hand out its nodes. All methods raise KiwiError with what a user shall read."""
 

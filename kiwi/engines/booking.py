@@ -7,17 +7,17 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable
 
-from kiwi.booking import choosing, codec, journal, leaving, rules
-from kiwi.booking.document import VERSION, Booking, Document, by_node
+from kiwi.booking import choosing, codec, journal, leaving, rules, wishes
+from kiwi.booking.document import VERSION, Booking, Document, Wish, by_node
 from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.journal import Journal
 from kiwi.booking.seen import Seen
 from kiwi.booking.store import Store
 from kiwi.common import durations
-from kiwi.common.errors import KiwiError, UnreachableError, UsageError
+from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageError
 from kiwi.common.settings import Partition
 from kiwi.engines import view
-from kiwi.engines.base import Node, User
+from kiwi.engines.base import Node, User, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -64,37 +64,82 @@ class BookingEngine:
         Return them as they are then. Change nothing if `dry_run`. Raise UsageError if the time is too long, begins
         before now or more than AHEAD seconds from now or no node is named, BusyError or KiwiError if one cannot be had.
         """
+        wish = self._wish(os.urandom(6).hex(), names, user, seconds, size, labels)
+
+        def change(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
+            return self._booked(document, wish, seen, now, now if at is None else _checked(at, now))
+
+        document = self._next(self.store.latest(), wish, change) if dry_run else self._write(wish, change)
+        return self._shown(document.bookings[wish.id].nodes, document)
+
+    def wait(
+        self, names: Sequence[str], user: User, seconds: int, *, wish: str, size: int = 0, labels: Collection[str] = ()
+    ) -> Waiting:
+        """Allocate from now on, or have the wish of that id stand in the document: the caller asks again, with it.
+
+        Who does not ask for wishes.LEASE seconds waits no longer. Raise what `allocate` does, but no BusyError.
+        """
+        asked = self._wish(wish, names, user, seconds, size, labels)
+        latest = self.store.latest()
+        if wish in latest.bookings:  # an answer was lost
+            return Waiting(self._shown(_own(latest.bookings[wish], user).nodes, latest), "")
+        reason = ""
+
+        def change(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
+            nonlocal reason
+            try:
+                return self._booked(document, asked, seen, now, now)
+            except BusyError as exc:
+                reason = exc.args[0]
+                renewed = wishes.renew(document, asked, now)
+                if renewed is None:
+                    raise
+                return renewed
+
+        try:
+            document = self._write(asked, change)
+        except BusyError as exc:
+            return Waiting([], reason or exc.args[0])
+        booking = document.bookings.get(wish)
+        return Waiting(self._shown(booking.nodes, document) if booking else [], "" if booking else reason)
+
+    def forget(self, wish: str, user: User) -> None:
+        """Have `user` wait no longer by that id; if a booking was made of it, end that."""
+        latest = self.store.latest()
+        if wish in latest.bookings or any(w.id == wish for w in latest.waiting):
+            self._write(None, lambda d, _, now: wishes.forget(d, wish, user.name, now))
+
+    def _wish(
+        self, wish: str, names: Sequence[str], user: User, seconds: int, size: int, labels: Collection[str]
+    ) -> Wish:
+        """Return what is asked for. Raise UsageError if it is too long, or not either nodes or how many."""
         if bool(names) == bool(size):
             hint = f"for example: kiwi alloc -w {self.partition.nodes[0]}"
             raise UsageError("name nodes, or say how many", hint=hint)
-        wanted = self._known(names)
         durations.check(seconds, self._longest)
-        identity = os.urandom(6).hex()
+        nodes = tuple(self._known(names))
+        return Wish(wish, user.name, user.uid, seconds, 0.0, 0.0, nodes, size, tuple(labels))
 
-        def change(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
-            self._require_staying(wanted)
-            start = now if at is None else _checked(at, now)
-            span = round(start, 3), round(start + seconds, 3)
-            booking = Booking(identity, user.name, user.uid, tuple(wanted), *span, made=round(now, 3))
-            if size:
-                booking = choosing.choose(document, booking, size, self._fleet(document, labels), seen, now)
-            return rules.allocate(document, booking, seen, now)
-
-        asked = wanted or self.partition.nodes
-        document = self._next(self.store.latest(), asked, change) if dry_run else self._write(asked, change)
-        return self._shown(document.bookings[identity].nodes, document)
-
-    def _fleet(self, document: Document, labels: Collection[str]) -> choosing.Fleet:
-        """Return the nodes that have all of `labels` and stay, with the labels of each."""
-        gone = leaving.read(self.store.root).union(self._leaving)
-        fleet = {n: own for n, own in self._labels(document).items() if set(labels) <= set(own)}
-        if not fleet:
-            known = sorted({label for own in self._labels(document).values() for label in own})
+    def _booked(self, document: Document, wish: Wish, seen: Mapping[str, Seen], now: float, start: float) -> Document:
+        """Return the document in which `wish` is booked from `start` on."""
+        self._require_staying(wish.nodes)
+        if wish.id in document.bookings:
+            raise UsageError("this wish was fulfilled already")
+        fleet = self._fleet(document)
+        if not wish.nodes and not choosing.labelled(fleet, wish.labels):
+            known = sorted({label for own in fleet.values() for label in own})
             raise UsageError(
-                f"no node of partition {self.partition.name} has {', '.join(labels)}",
+                f"no node of partition {self.partition.name} has {', '.join(wish.labels)}",
                 hint=f"labels there: {', '.join(known) or 'none'}",
             )
-        return {n: own for n, own in fleet.items() if n not in gone}
+        span = round(start, 3), round(start + wish.seconds, 3)
+        booking = Booking(wish.id, wish.user, wish.uid, wish.nodes, *span, made=round(now, 3))
+        return wishes.allocate(document, booking, wish, seen, now, fleet)
+
+    def _fleet(self, document: Document) -> choosing.Fleet:
+        """Return the nodes that stay, with the labels of each."""
+        gone = leaving.read(self.store.root).union(self._leaving)
+        return {n: own for n, own in self._labels(document).items() if n not in gone}
 
     def release(self, names: Sequence[str], user: User) -> list[Node]:
         """End what `user` holds of `names` (none named: all) now; return the nodes concerned.
@@ -102,7 +147,7 @@ class BookingEngine:
         Raise UsageError if `user` does not hold one of them, or nothing.
         """
         wanted = self._known(names)
-        document = self._write(wanted, lambda d, _, now: rules.release(d, wanted, user.name, now).document)
+        document = self._write(None, lambda d, _, now: rules.release(d, wanted, user.name, now).document)
         touched = [name for change in document.changes for name in change.booking.nodes]
         return self._shown(touched, document)
 
@@ -114,20 +159,21 @@ class BookingEngine:
         """
         wanted = self._known(names)
 
-        def change(document: Document, _: Mapping[str, Seen], now: float) -> Document:
+        def change(document: Document, seen: Mapping[str, Seen], now: float) -> Document:
             durations.check(int(until - now), self._longest)
-            longer = rules.extend(document, wanted, user.name, round(until, 3), now)
+            kept = wishes.kept(document, self._fleet(document), seen, now)
+            longer = rules.extend(document, wanted, user.name, round(until, 3), now, kept)
             self._require_staying(name for made in longer.changes for name in made.booking.nodes)
             return longer
 
-        document = self._write(wanted, change)
+        document = self._write(None, change)
         touched = [name for change in document.changes for name in change.booking.nodes]
         return self._shown(touched, document)
 
     def take_over(self) -> None:
         """Write a document of an older version anew in this one, as soon as all agents know it; nothing is lost."""
         if self.store.latest().version < VERSION and not self.heartbeats.outdated():
-            self._write([], lambda d, _, __: rules.found(d))
+            self._write(None, lambda d, _, __: rules.found(d))
 
     def note_changes(self) -> int:
         """Write to the journal what the documents changed that it does not have; return the last one that it has.
@@ -139,19 +185,21 @@ class BookingEngine:
         self._noted = journal.note(self.store, self.history, self.partition.name, self._noted)
         return self._noted
 
-    def _write(self, names: Iterable[str], change: _Change) -> Document:
+    def _write(self, wish: Wish | None, change: _Change) -> Document:
         """Write `change` of the newest document and return what was written."""
-        return self.store.update(lambda d: self._next(d, names, change))
+        return self.store.update(lambda d: self._next(d, wish, change))
 
-    def _next(self, document: Document, names: Iterable[str], change: _Change) -> Document:
+    def _next(self, document: Document, wish: Wish | None, change: _Change) -> Document:
         """Return what follows `document`, in the newest version that all agents know.
 
-        `change` is called with it, what is seen of `names` and of the nodes to be cleaned, and the time. Raise
-        UnreachableError if an agent knows only a version that cannot say it.
+        `change` is called with it, what is seen of the nodes that are to be cleaned or that somebody wishes, the asker
+        or who waits, and the time. Raise UnreachableError if an agent knows only a version that cannot say it.
         """
         now = self.heartbeats.now()
         over = [name for b in document.bookings.values() if b.over(now) for name in b.nodes]
-        seen = self.heartbeats.read({*names, *over})
+        asked = [*document.waiting, *([wish] if wish else [])]
+        wished = [name for one in asked for name in one.nodes or self.partition.nodes]
+        seen = self.heartbeats.read({*wished, *over})
         new = change(rules.settle(document, seen, now), seen, now)
         if new.version == VERSION:
             return new
@@ -205,6 +253,13 @@ class BookingEngine:
             self.history.append([{"version": VERSION, "time": round(self.heartbeats.now(), 3), **line}])
         except OSError as exc:
             log.warning("the journal of %s cannot be written: %s", self.partition.name, exc)
+
+
+def _own(booking: Booking, user: User) -> Booking:
+    """Return a booking that was made of a wish. Raise UsageError if it is not this user's."""
+    if booking.user != user.name:
+        raise UsageError("somebody else has a booking with this id")
+    return booking
 
 
 def _checked(at: float, now: float) -> float:

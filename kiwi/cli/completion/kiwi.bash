@@ -3,7 +3,7 @@
 _shtab_kiwi_subparsers=(info alloc extend kill why metrics clean agent version completion)
 
 _shtab_kiwi_info_option_strings=(-h --help --json -p --partition)
-_shtab_kiwi_alloc_option_strings=(-h --help -w --worker -n --nodes -l --label -t --time --at --json --dry-run -p --partition -u --user)
+_shtab_kiwi_alloc_option_strings=(-h --help -w --worker -n --nodes -l --label -t --time --at --wait --json --dry-run -p --partition -u --user)
 _shtab_kiwi_extend_option_strings=(-h --help -w --worker --until --json -p --partition -u --user)
 _shtab_kiwi_kill_option_strings=(-h --help -w --worker -y --yes -p --partition -u --user)
 _shtab_kiwi_why_option_strings=(-h --help)
@@ -50,6 +50,7 @@ _shtab_kiwi_info___help_nargs=0
 _shtab_kiwi_info___json_nargs=0
 _shtab_kiwi_alloc__h_nargs=0
 _shtab_kiwi_alloc___help_nargs=0
+_shtab_kiwi_alloc___wait_nargs='?'
 _shtab_kiwi_alloc___json_nargs=0
 _shtab_kiwi_alloc___dry_run_nargs=0
 _shtab_kiwi_extend__h_nargs=0

@@ -87,7 +87,7 @@ function _shtab_kiwi_using
 end
 
 set -g _shtab_kiwi_commands info alloc extend kill why metrics clean agent version completion
-set -g _shtab_kiwi_opts_with_value --at --grace --job --label --nodes --partition --time --to --until --user --worker -l -n -p -t -u -w
+set -g _shtab_kiwi_opts_with_value --at --grace --job --label --nodes --partition --time --to --until --user --wait --worker -l -n -p -t -u -w
 
 complete -c kiwi -e
 complete -c kiwi -f
@@ -107,6 +107,7 @@ complete -c kiwi -n '_shtab_kiwi_using alloc' -s n -l nodes -x -d 'any N nodes i
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s l -l label -x -d 'only nodes with this label, may be given again; without -n: one node'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s t -l time -x -d '[[D:]H:]M:S or seconds (default: 3600)'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l at -x -d 'from 18:00, 2026-12-01T18:00 or +2:00:00 (from now on) instead of at once'
+complete -c kiwi -n '_shtab_kiwi_using alloc' -l wait -x -d 'wait for nodes that are booked or being cleaned, so long at most; who came first is served first'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l json -d 'print a list of objects'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -l dry-run -d 'say whether it would succeed; change nothing'
 complete -c kiwi -n '_shtab_kiwi_using alloc' -s p -l partition -xka "(_kiwi_partitions)" -d 'only this partition; `all` for info of all (the default)'

@@ -43,6 +43,7 @@ _shtab_kiwi_alloc_options=(
   "*"{-l,--label}"[only nodes with this label, may be given again\; without -n\: one node]:LABEL:"
   {-t,--time}"[\[\[D\:\]H\:\]M\:S or seconds (default\: 3600)]:time:"
   "--at[from 18\:00, 2026-12-01T18\:00 or \+2\:00\:00 (from now on) instead of at once]:WHEN:"
+  "--wait[wait for nodes that are booked or being cleaned, so long at most\; who came first is served first]:TIMEOUT:"
   "--json[print a list of objects]"
   "--dry-run[say whether it would succeed\; change nothing]"
   {-p,--partition}"[only this partition\; \`all\` for info of all (the default)]:partition:_kiwi_partitions"

@@ -1,4 +1,4 @@
-"""Whatever is booked, given back, made longer and cleaned: a machine of states over the rules, with a model of its own.
+"""Whatever is booked, waited for, given back, made longer, cleaned: a machine of states over the rules, with a model.
 
 The nodes here do what kiwi/node does: they confirm a clean-up for a booking and its end. The model keeps who may be
 on each node second by second, from what the rules answered alone.
@@ -6,19 +6,22 @@ on each node second by second, from what the rules answered alone.
 
 from __future__ import annotations
 
+import contextlib
+
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kiwi.booking import rules
-from kiwi.booking.document import Booking, Document, NodeEntry, by_node, overlap
+from kiwi.booking import rules, wishes
+from kiwi.booking.document import Booking, Document, NodeEntry, Wish, by_node, overlap
 from kiwi.booking.seen import Report, Seen
-from kiwi.common.errors import KiwiError
+from kiwi.common.errors import BusyError, KiwiError
 
 NAMES = [f"lab-{n}" for n in range(1, 4)]
 USERS = ["alice", "bob", "carol"]
 ASKED = st.lists(st.sampled_from(NAMES), unique=True, min_size=1)
 USER = st.sampled_from(USERS)
+FLEET: dict[str, tuple[str, ...]] = {"lab-1": ("gpu",), "lab-2": (), "lab-3": ()}
 
 
 class Lab(RuleBasedStateMachine):
@@ -47,9 +50,10 @@ class Lab(RuleBasedStateMachine):
         self.made += 1
         seconds = [(name, second) for name in names for second in range(start, start + length)]
         try:
-            new = rules.allocate(before, wanted, self.seen(), self.now)
+            new = self.take(before, wanted, Wish("", user, 1, length, 0, 0, tuple(names)))
         except KiwiError:
             return
+        self.none_before_is_passed_over(before, new, list(before.waiting))
         assert not self.promised.keys() & set(seconds), "nobody was promised any of it"
         assert all(before.nodes.get(name, NodeEntry()).admin == "open" for name in names)
         if not ahead:
@@ -57,6 +61,79 @@ class Lab(RuleBasedStateMachine):
         assert new.bookings == {**before.bookings, wanted.id: wanted}
         self.promised.update(dict.fromkeys(seconds, user))
         self.follow(new)
+
+    @rule(
+        names=ASKED,
+        size=st.integers(0, 3),
+        labels=st.sampled_from([(), ("gpu",)]),
+        user=USER,
+        length=st.sampled_from([2, 5, 90]),
+    )
+    def wish_for(self, names: list[str], size: int, labels: tuple[str, ...], user: str, length: int) -> None:
+        """Begin to wait for nodes by name, or for a number of them."""
+        what = ((), size, labels) if size else (tuple(names), 0, ())
+        self.ask(Wish(f"w{self.made}", user, USERS.index(user), length, 0, 0, *what))
+        self.made += 1
+
+    @precondition(lambda self: self.document.waiting)
+    @rule(data=st.data())
+    def ask_again(self, data: st.DataObject) -> None:
+        wish = data.draw(st.sampled_from(self.document.waiting))
+        self.ask(wish._replace(made=0, until=0))
+
+    @precondition(lambda self: self.document.waiting)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        wish = data.draw(st.sampled_from(self.document.waiting))
+        self.document = wishes.forget(self.settled(), wish.id, wish.user, self.now)
+        assert wish.id not in [w.id for w in self.document.waiting]
+
+    def ask(self, wish: Wish) -> None:
+        """Ask as the engine does: it is booked, or stands in the document."""
+        before = self.settled()
+        until = self.now + wish.seconds
+        wanted = Booking(wish.id, wish.user, 1, wish.nodes, self.now, until, made=self.now)
+        try:
+            new = self.take(before, wanted, wish)
+        except BusyError:
+            try:
+                renewed = wishes.renew(before, wish, self.now)
+            except KiwiError:
+                assert len(before.waiting) >= wishes.OWN
+                return
+            old = [w.id for w in before.waiting]
+            assert [w.id for w in (renewed or before).waiting] == (old if wish.id in old else [*old, wish.id])
+            self.document = renewed or self.document
+            return
+        except KiwiError:
+            return
+        ids = [w.id for w in before.waiting]
+        mine = ids.index(wish.id) if wish.id in ids else len(ids)
+        self.none_before_is_passed_over(before, new, list(before.waiting[:mine]))
+        assert [w.id for w in new.waiting] == [i for i in ids if i != wish.id]
+        booking = new.bookings[wish.id]
+        assert len(booking.nodes) == (wish.size or len(wish.nodes))
+        assert all(set(wish.labels) <= set(FLEET[name]) and not self.left[name] for name in booking.nodes)
+        seconds = [(name, second) for name in booking.nodes for second in range(self.now, int(until))]
+        assert not self.promised.keys() & set(seconds)
+        self.promised.update(dict.fromkeys(seconds, wish.user))
+        self.follow(new)
+
+    def take(self, document: Document, wanted: Booking, wish: Wish) -> Document:
+        return wishes.allocate(document, wanted, wish, self.seen(), self.now, FLEET)
+
+    def none_before_is_passed_over(self, before: Document, new: Document, earlier: list[Wish]) -> None:
+        """Whoever came before and could have had all of it at this moment still can."""
+        assert self.served(before, earlier) <= self.served(new, earlier)
+
+    def served(self, document: Document, earlier: list[Wish]) -> set[str]:
+        found = set()
+        for wish in earlier:
+            wanted = Booking(wish.id, wish.user, 1, wish.nodes, self.now, self.now + wish.seconds, made=self.now)
+            with contextlib.suppress(KiwiError):
+                document = self.take(document, wanted, wish)
+                found.add(wish.id)
+        return found
 
     @rule(names=st.lists(st.sampled_from(NAMES), unique=True), user=USER)
     def give_back(self, names: list[str], user: str) -> None:
@@ -80,9 +157,11 @@ class Lab(RuleBasedStateMachine):
     def make_longer(self, names: list[str], user: str, more: int) -> None:
         before = self.settled()
         try:
-            new = rules.extend(before, names, user, self.now + more, self.now)
+            kept = wishes.kept(before, FLEET, self.seen(), self.now)
+            new = rules.extend(before, names, user, self.now + more, self.now, kept)
         except KiwiError:
             return
+        self.none_before_is_passed_over(before, new, list(before.waiting))
         for change in new.changes:
             old = before.bookings[change.booking.id]
             seconds = [(n, s) for n in old.nodes for s in range(int(old.until), self.now + more)]

@@ -11,12 +11,12 @@ import pytest
 from kiwi.booking.heartbeats import Heartbeats
 from kiwi.booking.seen import Report
 from kiwi.booking.store import Store
-from kiwi.common.errors import BusyError, UnreachableError, UsageError
+from kiwi.common.errors import BusyError, KiwiError, UnreachableError, UsageError
 from kiwi.common.settings import Partition
 from kiwi.engines.base import User
 from kiwi.engines.booking import BookingEngine
 
-ALICE, BOB = User("alice", 10001), User("bob", 10002)
+ALICE, BOB, EVE = User("alice", 10001), User("bob", 10002), User("eve", 10003)
 
 
 class Lab:
@@ -183,3 +183,60 @@ def test_when_a_booking_may_begin(lab: Lab, ahead: float) -> None:
         lab.engine.allocate(["lab-3"], BOB, 60, at=lab.now + ahead)
     (node,) = lab.engine.allocate(["lab-3"], BOB, 60, at=lab.now - 30)
     assert node.holder == "bob", "from now on"
+
+
+def new_lab(lab: Lab) -> None:
+    for name in ("lab-1", "lab-2", "lab-3"):
+        lab.new_agent(name)
+
+
+def ids(lab: Lab) -> list[str]:
+    return [wish["id"] for wish in lab.newest()["waiting"]]
+
+
+def test_who_waits_is_served_in_turn(lab: Lab) -> None:
+    new_lab(lab)
+    wait = lab.engine.wait
+    assert "lab-1 is booked by alice" in wait(["lab-1"], BOB, 60, wish="b" * 12).reason
+    assert "lab-1 is booked by alice" in wait(["lab-1"], EVE, 60, wish="e" * 12).reason
+    assert ids(lab) == ["b" * 12, "e" * 12]
+    before = lab.newest()["generation"]
+    assert wait(["lab-1"], EVE, 60, wish="e" * 12).reason
+    assert lab.newest()["generation"] == before, "to ask again writes nothing for a while"
+    lab.engine.release(["lab-1"], ALICE)
+    until = lab.newest()["bookings"]["a1.1"]["until"]
+    Heartbeats(Store(lab.root, "lab-1")).write(Report("lab-1", "free", "b", cleaned={"a1.1": until}))
+    assert wait(["lab-1"], EVE, 60, wish="e" * 12).reason == "lab-1 is kept for bob, who has waited for longer"
+    with pytest.raises(BusyError, match="lab-1 is kept for bob"):
+        lab.engine.allocate(["lab-1"], ALICE, 60)
+    (node,) = wait(["lab-1"], BOB, 60, wish="b" * 12).nodes
+    assert (node.holder, node.booking, ids(lab)) == ("bob", "b" * 12, ["e" * 12])
+    assert wait(["lab-1"], BOB, 60, wish="b" * 12).nodes[0].booking == node.booking, "its answer was lost"
+    with pytest.raises(UsageError, match="somebody else"):
+        wait(["lab-1"], EVE, 60, wish="b" * 12)
+    lab.engine.forget("e" * 12, EVE)
+    lab.engine.forget("b" * 12, BOB)
+    assert ids(lab) == []
+    assert lab.newest()["bookings"]["b" * 12]["until"] < lab.now + 50
+
+
+def test_a_wish_that_waiting_does_not_help_is_not_written(lab: Lab) -> None:
+    new_lab(lab)
+    (lab.root / "nodes/lab-3.json").unlink()
+    with pytest.raises(KiwiError, match="lab-3 is off"):
+        lab.engine.wait(["lab-3"], BOB, 60, wish="b" * 12)
+    with pytest.raises(UsageError, match="4 such nodes are wanted, and there are 3"):
+        lab.engine.wait([], BOB, 60, wish="b" * 12, size=4)
+    assert lab.newest()["generation"] == 41
+
+
+def test_a_holder_does_not_extend_into_what_is_kept(lab: Lab) -> None:
+    new_lab(lab)
+    assert lab.engine.wait(["lab-2"], BOB, 60, wish="b" * 12).reason
+    with pytest.raises(BusyError, match="lab-2 is kept for bob"):
+        lab.engine.extend([], ALICE, lab.now + 7000)
+
+
+def test_nobody_waits_while_an_older_agent_is_there(lab: Lab) -> None:
+    with pytest.raises(UnreachableError, match="agent of lab-1, lab-2, lab-3 is of an older release"):
+        lab.engine.wait(["lab-1"], BOB, 60, wish="b" * 12)
