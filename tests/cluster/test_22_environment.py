@@ -32,6 +32,7 @@ def hostile(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_second_bin_up(cluster: Cluster, hostile: dict[str, str]) -> None:
+    cluster.rest()
     cluster.up_again({**hostile, "LC_ALL": "xx_YY"})
 
 

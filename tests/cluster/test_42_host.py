@@ -16,6 +16,7 @@ BOOTED = "systemctl show --property=UserspaceTimestampMonotonic"
 
 
 def test_bin_up_heals_the_host_under_running_machines(cluster: Cluster, host_shared: None) -> None:
+    cluster.rest()  # no node that is idle is powered down meanwhile
     before, setting = cluster.instances(), int(SETTING.read_text())
     booted = cluster.ssh("root@login", BOOTED).out
     table = process.run(["nft", "list", "table", "ip", f"kiwi-{cluster.name}"]).out
