@@ -86,12 +86,13 @@ def _forget(request: Request, ask: Ask) -> None:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Have TERM and the end of the terminal interrupt as Ctrl-C does."""
+    """Have TERM and the end of the terminal interrupt as Ctrl-C does, but for those that nohup(1) has us ignore."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    wanted = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in wanted}
     try:
         yield
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -76,17 +78,42 @@ def test_time_is_up(agent: Agent, capsys: pytest.CaptureFixture[str]) -> None:
     assert "lab-1 is booked by alice\nwaited for 0s\n  nothing was booked" in capsys.readouterr().err
 
 
+Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+
+
+@contextlib.contextmanager
+def handled(number: signal.Signals, handler: Handler) -> Iterator[None]:
+    """Have a signal do this, also where whoever started the tests has it ignored (as a shell does for `&`, nohup)."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_takes_the_wish_back(agent: Agent, number: signal.Signals) -> None:
     def interrupted() -> dict[str, Any]:
         os.kill(os.getpid(), number)
         return BUSY_NOW
 
-    before = signal.getsignal(signal.SIGTERM)
     agent.answers = [BUSY_NOW, interrupted]
-    assert cli.main(["-u", "bob", "alloc", "-w", "lab-1", "--wait"]) == FAILED
+    usual = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+    with handled(number, usual):
+        assert cli.main(["-u", "bob", "alloc", "-w", "lab-1", "--wait"]) == FAILED
+        assert signal.getsignal(number) is usual
     assert agent.asked[-1] == Request("forget", user="bob", wish=agent.asked[0].wish)
-    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_nohup_is_heeded(agent: Agent) -> None:
+    def interrupted() -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return BUSY_NOW
+
+    agent.answers = [BUSY_NOW, interrupted, {"nodes": [NODE]}]
+    with handled(signal.SIGHUP, signal.SIG_IGN):
+        assert cli.main(["alloc", "-w", "lab-1", "--wait"]) == OK
+    assert agent.forgotten() == []
 
 
 def test_a_signal_while_the_gate_opens_ends_the_booking(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
