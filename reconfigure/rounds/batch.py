@@ -36,7 +36,9 @@ class Batch:
         self.claim = batches.claim(cluster.clusterdir, context.id, self.nodes)
         try:
             state = cluster.terraform.instances()
-            files.write_json(self.claim.folder / batches.INSTANCES, {name: asdict(i) for name, i in state.items()})
+            # What its playbooks see: of others' nodes nothing, which may be removed meanwhile.
+            seen = {name: asdict(i) for name, i in state.items() if name in self.nodes or name == "login"}
+            files.write_json(self.claim.folder / batches.INSTANCES, seen)
         except BaseException:
             self.claim.close()
             raise

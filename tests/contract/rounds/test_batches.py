@@ -53,6 +53,15 @@ def test_others_are_made_and_removed_while_a_batch_goes_on(with_login: Cluster) 
     assert batches.busy(with_login.clusterdir) == frozenset()
 
 
+def test_a_batch_sees_its_own_nodes_and_the_login_node_alone(with_login: Cluster) -> None:
+    """Another's clean-up may take what the inventory reads of a node, its keys and its release, in any moment."""
+    do(with_login, {"cpu-3": "resume"})
+    outcome = begun(with_login, "cpu-1")
+    assert outcome.batch is not None
+    assert inventory._state(with_login.clusterdir, outcome.batch.id).keys() == {"cpu-1", "login"}
+    assert outcome.complete().failed == {}
+
+
 def test_a_machine_that_greets_late_holds_up_none_of_its_batch(
     with_login: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
